@@ -1,0 +1,56 @@
+"""Finds and reads a `.env`. Nothing goes into os.environ."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["nearest_env_file"]
+
+_Stamp = tuple[int, int, int]
+
+_read: dict[Path, tuple[_Stamp, dict[str, str]]] = {}
+"""The file last read, so that a cell costs a few stat calls."""
+
+
+def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
+    """The `.env` in the folder `start` or the nearest folder above it, with its values; None where there is none.
+
+    Read again only when it has changed. An unreadable file, and lines that are no assignment, count as nothing.
+    ${NAME} stands for another line of the file, never for a variable of the environment: a file that came with
+    somebody's folder must not be able to put a secret of yours into a host's name.
+    """
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        file = folder / ".env"
+        try:
+            if not file.is_file():  # a folder .env is often a virtual environment; a pipe would block the cell
+                continue
+            status = file.stat()
+        except OSError:
+            continue
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if file not in _read or _read[file][0] != stamp:
+            values = _values(file)
+            _read.clear()
+            _read[file] = stamp, values
+        return file, _read[file][1]
+    return None
+
+
+def _values(file: Path) -> dict[str, str]:
+    from dotenv.parser import parse_stream
+    from dotenv.variables import parse_variables
+
+    try:
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return {}
+    found: dict[str, str | None] = {}
+    for line in parse_stream(io.StringIO(text)):
+        if line.key is not None and line.value is not None and not line.error:
+            found[line.key] = "".join(atom.resolve(found) for atom in parse_variables(line.value))
+    return {name: value for name, value in found.items() if value}
