@@ -6,7 +6,6 @@ Nothing here does any I/O or knows a surface. All durations are seconds, all siz
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,14 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "AnswerBuilder",
     "Done",
     "Event",
     "Image",
+    "Included",
     "Message",
     "Notice",
     "Progress",
     "Request",
+    "Restart",
     "Start",
     "Stats",
     "Text",
@@ -30,7 +30,7 @@ __all__ = [
     "TokenProbability",
     "ToolCall",
     "ToolRequest",
-    "parse_json_answer",
+    "ToolResult",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -155,6 +155,34 @@ class ToolRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of one call: the text that the model gets, and whether the call failed."""
+
+    call: ToolCall
+    text: str
+    failed: bool = False
+
+    @property
+    def message(self) -> Message:
+        """The turn that tells the model."""
+        return Message("tool", self.text, tool_name=self.call.name, tool_call_id=self.call.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The text so far does not count: the answer begins again, for the reason given."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """What of the notebook went into the question: each thing as it was written, with its estimated tokens."""
+
+    items: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Counts and times of one answer; None where nobody said. Times with `server_` are the server's own account."""
 
@@ -187,7 +215,7 @@ class Done:
     stats: Stats = field(default_factory=Stats)
 
 
-Event = Start | Notice | Progress | Text | Thinking | ToolRequest | Done
+Event = Start | Notice | Progress | Included | Text | Thinking | ToolRequest | ToolResult | Restart | Done
 
 
 # ---- what it comes to ------------------------------------------------------------------------------------------
@@ -205,6 +233,7 @@ class Answer:
     thinking: str = ""
     value: Any = None
     tool_calls: tuple[ToolCall, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
     stats: Stats = field(default_factory=Stats)
     reason: str = "stop"
     error: str = ""
@@ -213,6 +242,10 @@ class Answer:
     surface: str = ""
     host: str = ""
     notices: tuple[str, ...] = ()
+    included: tuple[tuple[str, int], ...] = ()
+    """What of the notebook went into the question, with estimated tokens."""
+    replies: tuple[Message, ...] = field(default=(), repr=False)
+    """The turns that answered: the model's own and its tools' results, in order."""
     probabilities: tuple[TokenProbability, ...] = field(default=(), repr=False)
     request: Request | None = field(default=None, repr=False)
 
@@ -223,73 +256,3 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
-
-
-class AnswerBuilder:
-    """Collects events into an Answer; can be asked for what there is at any moment."""
-
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._probabilities: list[TokenProbability] = []
-        self._calls: list[ToolCall] = []
-        self._notices: list[str] = []
-        self._start: Start | None = None
-        self._done: Done | None = None
-
-    def feed(self, event: Event) -> None:
-        """Take one event."""
-        if isinstance(event, Text):
-            self._text.append(event.text)
-            self._probabilities.extend(event.probabilities)
-        elif isinstance(event, Thinking):
-            self._thinking.append(event.text)
-        elif isinstance(event, ToolRequest):
-            self._calls.extend(event.calls)
-        elif isinstance(event, Notice):
-            self._notices.append(event.text)
-        elif isinstance(event, Start):
-            self._start = event
-        elif isinstance(event, Done):
-            self._done = event
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return "".join(self._text)
-
-    def answer(self, *, error: str = "", stopped: bool = False, stats: Stats | None = None) -> Answer:
-        """The Answer so far. Without a Done it is "stopped" if the reader did so, else "incomplete"."""
-        start, done = self._start, self._done
-        reason = done.reason if done else ("stopped" if stopped else "incomplete")
-        if error:
-            reason = "incomplete"
-        text = self.text
-        request = start.request if start else None
-        return Answer(
-            text=text,
-            thinking="".join(self._thinking),
-            value=parse_json_answer(text) if request is not None and request.format is not None and done else None,
-            tool_calls=tuple(self._calls),
-            stats=done.stats if done else (stats or Stats()),
-            reason=reason,
-            error=error,
-            model=start.model if start else "",
-            mode=start.mode if start else "",
-            surface=start.surface if start else "",
-            host=start.host if start else "",
-            notices=tuple(self._notices),
-            probabilities=tuple(self._probabilities),
-            request=request,
-        )
-
-
-def parse_json_answer(text: str) -> Any:
-    """The JSON value of an answer, also when the model wrapped it in a code fence; None when there is none."""
-    body = text.strip()
-    if body.startswith("```"):
-        body = body.partition("\n")[2].rpartition("```")[0]
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None

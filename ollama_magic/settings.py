@@ -97,8 +97,8 @@ class Settings:
         MappingProxyType({}), values.option_mapping, "further model options, such as top_k=20"
     )
     think: bool | str | None = _setting(None, values.thinking, "reasoning: true, false or a level of the model")
-    format: Literal["markdown", "text", "json"] = _setting(
-        "markdown", values.one_of("markdown", "text", "json"), "what an answer is"
+    format: Literal["markdown", "text", "json", "code", "html", "math"] = _setting(
+        "markdown", values.one_of("markdown", "text", "json", "code", "html", "math"), "what an answer is"
     )
     render: Literal["live", "once"] = _setting(
         "live", values.one_of("live", "once"), "show an answer while it comes, or once at its end"
@@ -113,7 +113,13 @@ class Settings:
     )
     stall_timeout: float | None = _setting(120.0, values.time_limit, "seconds of silence allowed inside an answer")
     gguf: Path | None = _setting(None, values.file_path, "weights for the embedded engine, a .gguf file")
-    cache_dir: Path | None = _setting(None, values.file_path, "folder for downloaded weights")
+    cache: Literal["off", "use", "refresh"] = _setting(
+        "off", values.one_of("off", "use", "refresh"), "whether answers are kept on disk and replayed"
+    )
+    pace: float = _setting(0.0, values.number, "speed of a replay: 0 at once, 1 with the recorded pauses, 0.5 half")
+    budget: int = _setting(2000, _COUNT, "most tokens that one object of the notebook may cost in a prompt")
+    rounds: int = _setting(8, _COUNT, "how often in a row a model may ask for tools")
+    cache_dir: Path | None = _setting(None, values.file_path, "folder for downloaded weights and kept answers")
     _origins: Mapping[str, str] = field(default_factory=dict, hash=False)
     _from_folder: frozenset[str] = frozenset()
 
@@ -132,6 +138,11 @@ class Settings:
     def in_mode(self, mode: Mode, origin: str) -> Settings:
         """These settings with another mode, which was decided by `origin`."""
         return replace(self, mode=mode, _origins=MappingProxyType({**self._origins, "mode": origin}))
+
+    def at_cloud(self, origin: str) -> Settings:
+        """These settings with https://ollama.com as the host, which was decided by `origin`."""
+        origins = MappingProxyType({**self._origins, "mode": origin, "host": origin})
+        return replace(self, mode="cloud", host=CLOUD, api="auto", _origins=origins)
 
     def request_options(self) -> dict[str, Any]:
         """The model options to send, by Ollama's names."""

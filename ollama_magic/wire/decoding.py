@@ -1,0 +1,230 @@
+"""What the decoders of both surfaces share: the life of one answer, and reading values that servers write differently.
+
+A decoder takes frames and gives events. It never raises: it keeps what came before, and says in `failure` what went
+wrong. `close` is for the end of the bytes, however it came about: if the server had said by then that the answer is
+whole there is a Done, otherwise `failure` is Incomplete, or what the server sent instead of an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Incomplete, OllamaMagicError, ServerError
+from ..events import Done, Event, Stats, Text, Thinking, TokenProbability
+from .bodies import as_json, excerpt
+from .failures import error_from_stream, error_from_text
+from .scanner import END, Frame, RawText
+
+if TYPE_CHECKING:
+    from .failures import Target
+
+__all__ = ["Decoder", "count", "probabilities_of", "seconds"]
+
+_ENOUGH = 4_000  # characters of what is no answer: a page's title comes early
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Joiner:
+    """Puts characters together again that a server cut between the two halves of a surrogate pair.
+
+    Half a character, `\\ud83d` in JSON, is a str that cannot be encoded: a display of it would fail. A half that stays
+    alone becomes U+FFFD.
+    """
+
+    __slots__ = ("half",)
+
+    def __init__(self) -> None:
+        self.half = ""
+
+    def join(self, text: str) -> str:
+        """`text` with whole characters only; half a character at its end is kept for the next."""
+        text = self.half + text
+        self.half = ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def rest(self) -> str:
+        """What to add at the end of the text: "" unless half a character was left over."""
+        rest, self.half = "\ufffd" if self.half else "", ""
+        return rest
+
+
+class Decoder:
+    """Base of the two decoders. A subclass reads one object in `_object`."""
+
+    def __init__(self, target: Target) -> None:
+        self.failure: OllamaMagicError | None = None
+        self.finished = False
+        """Whether the server has said that the answer is whole; what follows can only be counts."""
+        self._target = target
+        self._over = False  # Done was given, or `failure` was set
+        self._reason = ""
+        self._stats = Stats()
+        self._text: list[str] = []
+        self._chunks = 0  # objects that were part of an answer
+        self._strange = ""  # the first objects and lines that were not
+        self._text_joiner = Joiner()
+        self._thinking_joiner = Joiner()
+
+    # ---- for the client ----------------------------------------------------------------------------------------
+
+    def feed(self, frames: list[Frame]) -> list[Event]:
+        """The events of `frames`. After an error or a Done nothing more comes."""
+        events: list[Event] = []
+        for frame in frames:
+            if self._over:
+                break
+            if type(frame) is dict:
+                self._object(frame, events)
+            elif type(frame) is list:
+                events += self.feed([item for item in frame if isinstance(item, dict)])
+            elif frame is END:
+                self._end_mark(events)
+            elif isinstance(frame, RawText):
+                self._note(frame.text)
+        return events
+
+    def close(self) -> list[Event]:
+        """The last events, when no more bytes come. Sets `failure` unless the server had ended the answer."""
+        events: list[Event] = []
+        if self._over:
+            return events
+        if self.finished:
+            self._before_end(events)
+            self._finish(events)
+        else:
+            self._flush(events)
+            self.failure = self._unfinished()
+            self._over = True
+        return events
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
+    # ---- for the subclasses ------------------------------------------------------------------------------------
+
+    def _object(self, value: dict[str, Any], events: list[Event]) -> None:
+        raise NotImplementedError
+
+    def _end_mark(self, events: list[Event]) -> None:
+        """`[DONE]`: ends an answer even where nothing else said so, but is no answer by itself."""
+        if self._chunks:
+            self.finished = True
+            self._before_end(events)
+            self._finish(events)
+
+    def _before_end(self, events: list[Event]) -> None:
+        """Give what was being collected."""
+
+    def _unfinished(self) -> OllamaMagicError:
+        """Why there is no end: the connection broke, or it never was an answer."""
+        target, partial = self._target, self.text
+        if not self._chunks and self._strange and not self._strange.startswith(("{", "[")):
+            return error_from_text(self._strange, target)
+        if not self._chunks and self._strange.endswith(("}", "]")):
+            return ServerError(
+                f"the answer is not Ollama's but {excerpt(self._strange)} ({target.method} {target.url})",
+                hint="Something else answers there. Check the host: `%ollama config`.",
+                status=200,
+            )
+        so_far = f"after {len(partial)} characters" if partial else "before its first word"
+        also = f", after “{excerpt(self._strange)}”" if self._strange and self._chunks else ""
+        return Incomplete(
+            f"the answer of {target.url} broke off {so_far}{also}: the server did not say that it was done",
+            hint="Run it again to get a whole answer. The server's log may say why it stopped.",
+            partial=partial,
+        )
+
+    def _fail(self, payload: dict[str, Any], events: list[Event]) -> None:
+        self._flush(events)
+        self.failure = error_from_stream(payload, self._target)
+        self.failure.partial = self.text
+        self._over = True
+
+    def _is_error(self, value: dict[str, Any]) -> bool:
+        return value.get("error") not in (None, "", False)
+
+    def _unknown(self, value: dict[str, Any]) -> None:
+        self._note(as_json(value))
+
+    def _note(self, text: str) -> None:
+        if len(self._strange) < _ENOUGH:
+            self._strange = f"{self._strange}\n{text[:_ENOUGH]}".lstrip()
+
+    def _write(self, text: str, logprobs: object, events: list[Event]) -> None:
+        """Text with the probabilities of its tokens; probabilities may come without text."""
+        if self._text_joiner.half or not text.isascii():
+            text = self._whole_characters(text, self._text_joiner)
+        probabilities = probabilities_of(logprobs) if logprobs else ()
+        if text:
+            self._text.append(text)
+        if text or probabilities:
+            events.append(Text(text, probabilities))
+
+    def _think(self, text: str, events: list[Event]) -> None:
+        if self._thinking_joiner.half or not text.isascii():
+            text = self._whole_characters(text, self._thinking_joiner)
+        if text:
+            events.append(Thinking(text))
+
+    @staticmethod
+    def _whole_characters(text: str, joiner: Joiner) -> str:
+        return joiner.join(text) if joiner.half or _SURROGATE.search(text) else text
+
+    def _flush(self, events: list[Event]) -> None:
+        self._think(self._thinking_joiner.rest(), events)
+        self._write(self._text_joiner.rest(), None, events)
+
+    def _finish(self, events: list[Event]) -> None:
+        self._flush(events)
+        self._over = True
+        events.append(Done(self._reason or "stop", self._stats))
+
+    def _count(self, **counts: Any) -> None:
+        """Take the counts and times that are not None."""
+        self._stats = replace(self._stats, **{name: value for name, value in counts.items() if value is not None})
+
+
+# ---- values --------------------------------------------------------------------------------------------------------
+
+
+def count(value: object) -> int | None:
+    """A number of tokens; None for what is no such number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
+        return None
+    return int(value)
+
+
+def seconds(value: object, unit: float) -> float | None:
+    """A duration of `value` times `unit` seconds; None for what is no duration."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e18:
+        return None
+    return value * unit
+
+
+def probabilities_of(entries: object) -> tuple[TokenProbability, ...]:
+    """`[{"token", "logprob", "top_logprobs"?: [...]}]` as values; entries of any other shape are left out."""
+    found = []
+    for entry in entries if isinstance(entries, list) else ():
+        pair = _token(entry)
+        if pair is not None:
+            top = entry.get("top_logprobs")
+            alternatives = tuple(filter(None, map(_token, top))) if isinstance(top, list) else ()
+            found.append(TokenProbability(*pair, alternatives))
+    return tuple(found)
+
+
+def _token(entry: object) -> tuple[str, float] | None:
+    if not isinstance(entry, dict):
+        return None
+    token, logprob = entry.get("token"), entry.get("logprob")
+    if not isinstance(token, str) or isinstance(logprob, bool) or not isinstance(logprob, (int, float)):
+        return None
+    if not -1e300 < logprob < 1e300:
+        return None
+    return _SURROGATE.sub("\ufffd", token), float(logprob)

@@ -1,0 +1,166 @@
+"""Where one JSON value ends in a run of bytes, and what it is.
+
+The scanner only counts brackets and skips strings; whether the bytes between are JSON is the parser's word, once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from json.scanner import make_scanner
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "END",
+    "NOT_JSON",
+    "EndMark",
+    "Frame",
+    "RawText",
+    "Scanner",
+    "as_error",
+    "decode",
+    "salvage",
+    "scan_once",
+    "whole",
+]
+
+_DONE: Final = "[DONE]"
+_NO_TEXT: Final = "the server reported an error without saying which"
+
+scan_once: Callable[[str, int], tuple[Any, int]] = make_scanner(cast("Any", json.JSONDecoder()))
+"""`(text, index)` to the value there and the index after it: what json.loads does, without its wrapping."""
+NOT_JSON = (ValueError, RecursionError, StopIteration)
+"""Bad syntax, bytes that are no UTF-8, integers of thousands of digits; deep nesting; nothing there."""
+
+# A whole string, or one character that opens, closes or starts a string that goes on beyond what is here.
+_OUTSIDE = re.compile(rb'"(?:[^"\\\n]++|\\[^\n])*+"|["{}\[\]]')
+_IN_STRING = re.compile(rb'["\\\n]')
+
+
+class EndMark:
+    """The type of END, the `[DONE]` that closes an OpenAI-compatible stream."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "END"
+
+
+END: Final = EndMark()
+
+
+@dataclass(frozen=True, slots=True)
+class RawText:
+    """A line that is not JSON, or what is left of a JSON value that broke off."""
+
+    text: str
+
+
+Frame = dict[str, Any] | list[Any] | RawText | EndMark
+
+
+class Scanner:
+    """Finds where a JSON object or array ends, looking at each byte once however the bytes arrive."""
+
+    __slots__ = ("depth", "in_string", "position")
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.depth = 0
+        self.in_string = False
+
+    def scan(self, buffer: bytearray) -> int:
+        """The index just after the value at the start of `buffer`; 0 if it goes on beyond it.
+
+        Negative if a newline inside a string shows that it never was JSON: minus the newline's index.
+        """
+        while True:
+            if self.in_string:
+                found = _IN_STRING.search(buffer, self.position)
+                if found is None:
+                    self.position = len(buffer)
+                    return 0
+                mark = buffer[found.start()]
+                if mark == 0x0A:
+                    return -found.start()
+                if mark == 0x22:
+                    self.in_string = False
+                elif found.end() == len(buffer):  # which character is escaped is yet to come
+                    self.position = found.start()
+                    return 0
+                elif buffer[found.end()] != 0x0A:
+                    self.position = found.end() + 1
+                    continue
+                self.position = found.end()
+            else:
+                found = _OUTSIDE.search(buffer, self.position)
+                if found is None:
+                    self.position = len(buffer)
+                    return 0
+                self.position = found.end()
+                if found.end() - found.start() > 1:
+                    continue
+                mark = buffer[found.start()]
+                if mark == 0x22:
+                    self.in_string = True
+                elif mark in b"{[":
+                    self.depth += 1
+                else:
+                    self.depth -= 1
+                    if self.depth <= 0:
+                        return self.position
+
+
+def decode(data: bytes | bytearray) -> str:
+    """UTF-8 to text without the blanks at its end; what is not UTF-8 becomes U+FFFD, and no ASCII is ever lost."""
+    return data.decode("utf-8", "replace").rstrip(" \t\r\n")
+
+
+def whole(text: str) -> Frame | None:
+    """`text` as one object, array or `[DONE]`, with nothing but blanks after it; None if it is not that."""
+    if text.startswith(_DONE):
+        return END if not text[len(_DONE) :].strip(" \t\r") else None
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        value, end = scan_once(text, 0)
+    except NOT_JSON:
+        return None
+    return value if not text[end:].strip(" \t\r\n") else None
+
+
+def salvage(broken: bytearray) -> list[Frame]:
+    """A value that never ended, as text; but lines in it that are objects of their own are not lost.
+
+    A server that was cut off inside one line may still report why in the next.
+    """
+    frames: list[Frame] = []
+    text: list[str] = []
+    for line in [*decode(broken).split("\n"), None]:
+        value: Frame | None = None
+        if line is not None and line.startswith(("{", "data:", _DONE)):
+            value = whole(line.removeprefix("data:").lstrip(" "))
+        if line is not None and not isinstance(value, (dict, EndMark)):
+            text.append(line)
+            continue
+        rest = "\n".join(text).rstrip()
+        text.clear()
+        if rest:
+            frames.append(RawText(rest))
+        if value is not None:
+            frames.append(value)
+    return frames
+
+
+def as_error(data: bytes) -> dict[str, Any]:
+    """`{"error": ...}` of the data of an error event, which is JSON, text or nothing."""
+    text = decode(data).lstrip()
+    try:
+        value = json.loads(text)
+    except NOT_JSON:
+        value = text
+    return value if isinstance(value, dict) and "error" in value else {"error": value or _NO_TEXT}
