@@ -1,0 +1,60 @@
+"""`python -m ollama_magic.embedded`: fetch the built-in model now, so that the first answer need not wait for it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OllamaMagicError
+from ..settings import dotenv_layer, environment_layer, resolve
+from . import weights
+
+if TYPE_CHECKING:
+    from ..events import Progress
+
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Fetch it, or find it there; 0 when it is usable, 1 with the reason on stderr when not."""
+    shown = _Line()
+    try:
+        found = weights.ensure(resolve(environment_layer(), dotenv_layer(Path.cwd())), shown.progress)
+    except OllamaMagicError as error:
+        shown.end()
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        shown.end()
+        return 130
+    shown.end()
+    sys.stdout.write(f"{found.name}: {found.path}\n")
+    return 0
+
+
+class _Line:
+    """One line that is written over; in a log, one line for each phase. A terminal's own, so not a matter of render."""
+
+    def __init__(self) -> None:
+        self._live = sys.stdout.isatty()
+        self._phase = ""
+
+    def progress(self, progress: Progress) -> None:
+        if self._live:
+            amount = f" {progress.done / 1e6:.0f}" if progress.done is not None else ""
+            amount += f" of {progress.total / 1e6:.0f} MB" if amount and progress.total else ""
+            sys.stdout.write(f"\r\x1b[K{progress.phase}{amount}")
+        elif progress.phase != self._phase:
+            sys.stdout.write(f"{progress.phase}\n")
+        self._phase = progress.phase
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        if self._live and self._phase:
+            sys.stdout.write("\r\x1b[K")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The child process: llama.cpp's server on the loopback interface, for as long as the parent lives.
+
+Run as a file, by `engine`, with Python isolated (-I): it imports nothing but the standard library and xllamacpp, so
+neither the notebook's folder nor the way in which ollama_magic was installed matters.
+
+    stdin     one JSON line {"gguf", "name", "key", "site", "built_in"}; then nothing until it closes: no parent
+    stdout    one JSON line {"port"} or {"error"}; then it is closed
+    stderr    what llama.cpp says; what it prints on stdout too
+
+The key comes by the pipe because arguments and environment of a process can be read by others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main"]
+
+SLOTS = 2
+"""Answers at the same time; more wait their turn."""
+SLOT_TOKENS = 4096
+"""Context length of each, fixed so that one long answer never takes room from another. 8,192 cost 180 MB more."""
+BATCH_TOKENS = 256
+"""How much of a prompt is read at a stretch: an answer that nobody waits for is given up no sooner (about 1 s)."""
+
+
+def main() -> None:
+    """Serve until stdin closes. Never returns."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    # A Ctrl-C in the notebook's terminal is about the cell, which closes its connection.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    config = json.loads(_first_line())
+    watch = threading.Thread(target=_leave_with_parent, args=(os.getppid(),), name="watch")
+    watch.start()
+    try:
+        server, answer = _serve(config)
+    except Exception as error:  # whatever it is, the parent shows it
+        server, answer = None, {"error": f"{type(error).__name__}: {error}"}
+    os.write(out, json.dumps(answer).encode() + b"\n")
+    os.close(out)
+    if server is None:
+        os._exit(1)
+    watch.join()  # holds `server`
+
+
+def _first_line() -> bytes:
+    """One line of stdin, byte by byte: nothing may be left in a buffer that `select` does not see."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 1)
+        if not piece:
+            os._exit(0)
+        line += piece
+    return line
+
+
+def _leave_with_parent(parent: int) -> None:
+    """End this process as soon as stdin closes, however the parent ended; the system closes it then.
+
+    A process forked from the parent by other means than Python's may hold the pipe open, so the parent's id is looked
+    at as well. (PR_SET_PDEATHSIG would be about the parent's thread, not its process.)
+    """
+    while True:
+        if sys.platform == "win32" or select.select([0], [], [], 1.0)[0]:
+            if not os.read(0, 4096):
+                os._exit(0)
+        elif os.getppid() != parent:
+            os._exit(0)
+
+
+def _serve(config: dict[str, Any]) -> tuple[object, dict[str, object]]:
+    """Load the model and listen; the server, to be kept, and its port."""
+    # GNU OpenMP lets threads that wait for each other spin. As soon as anything else wants a core they then wait for
+    # threads that are not running: with one busy process beside it, 2 threads on 2 cores fell from 130 to 4 tokens/s.
+    os.putenv("OMP_WAIT_POLICY", "passive")
+    os.putenv("GGML_NO_BACKTRACE", "1")  # a crash would start a debugger
+    os.unsetenv("AIP_MODE")  # a hosted notebook's variable that moves llama.cpp's port and paths
+    sys.path.append(config["site"])
+    import xllamacpp
+
+    cores = _cores()
+    params = xllamacpp.CommonParams()
+    params.model.path = config["gguf"]
+    params.model_alias = {config["name"]}
+    params.api_keys = [config["key"]]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * SLOT_TOKENS
+    params.n_batch = params.n_ubatch = BATCH_TOKENS
+    # Writing leaves a core to the notebook, and on two cores needs no waiting at all; reading gains more from them.
+    params.cpuparams.n_threads = max(1, min(cores - 1, 8))
+    params.cpuparams_batch.n_threads = max(1, min(cores, 16))
+    params.cache_ram_mib = 0  # else finished prompts are kept, up to 8 GB
+    params.fit_params = not config["built_in"]  # fits a large model to a graphics card; loads it twice for that
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = 1  # errors
+    server = xllamacpp.Server(params)
+    return server, {"port": int(server.listening_address.rpartition(":")[2])}
+
+
+def _cores() -> int:
+    """The cores this process may use: a container often sees many and may use few."""
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = math.inf
+    root = Path("/sys/fs/cgroup")
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+        if quota != "max":
+            allowed = int(quota) / int(period)
+    except (OSError, ValueError):
+        try:
+            limit = int((root / "cpu/cpu.cfs_quota_us").read_text())
+            if limit > 0:
+                allowed = limit / int((root / "cpu/cpu.cfs_period_us").read_text())
+        except (OSError, ValueError, ZeroDivisionError):
+            pass  # no container, or one that does not say
+    return max(1, min(seen, math.ceil(allowed) if allowed < seen else seen))
+
+
+if __name__ == "__main__":
+    main()
