@@ -1,0 +1,303 @@
+"""The one client of Ollama: asks and streams, lists models, tests a key. The same for all three modes.
+
+    client = Client()                                     # as the environment and .env say
+    async for event in client.chat("Why is the sky blue?", model="llama3.2"):
+        if isinstance(event, Text):
+            ...
+
+Works in a notebook by top-level `await`, in a script by `asyncio.run`. All clients of an event loop share their
+connections, so making one costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .chatstream import ChatStream
+from .embedded import engine
+from .endpoint import endpoint_for
+from .errors import (
+    Incomplete,
+    ModelNotFound,
+    OllamaMagicError,
+    ServerError,
+    SettingsError,
+    Stalled,
+    Unreachable,
+    Unsupported,
+)
+from .events import Message, Request
+from .opening import Limits, Server
+from .retry import Call, Retry, send, target_of, without_key
+from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
+from .transport import BodyBroken
+from .wire.catalog import Model, decode_models_v1, decode_ps, decode_show, decode_tags
+from .wire.failures import error_from_stream, error_from_text
+from .wire.hints import pull_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from .endpoint import Endpoint
+    from .events import Answer, Progress
+    from .wire.catalog import ModelDetails, RunningModel
+
+__all__ = ["Client"]
+
+_LIST_S: Final = 30.0
+_QUICK_S: Final = 2.0
+"""For questions that only help another one: the names near to an unknown one, what is in memory."""
+_LARGEST: Final = 64 << 20
+_CLOUD_SUFFIXES: Final = ("-cloud", ":cloud")
+
+
+class Client:
+    """Asks one server; `settings` as resolved, or as the environment, a .env and `overrides` (by setting's name) say.
+
+    Raises SettingsError for settings that cannot be used together, such as mode cloud without a key. Nothing is sent
+    or started before the first question.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, retry: Retry | None = None, **overrides: object) -> None:
+        if settings is not None and overrides:
+            raise TypeError("give resolved settings or single ones by name, not both")
+        if settings is None:
+            settings = resolve(Layer("Client", overrides), environment_layer(), dotenv_layer(Path.cwd()))
+        self.settings = settings
+        self._retry = retry or Retry()
+        self._endpoint = None if settings.mode == "embedded" else endpoint_for(settings)
+        self._streams: weakref.WeakSet[ChatStream] = weakref.WeakSet()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where questions go. Raises Unsupported in mode embedded, whose server is started when it is first asked."""
+        if self._endpoint is None:
+            raise Unsupported("the built-in engine has no address before it is started", hint="Ask it something.")
+        return self._endpoint
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop what this client is still streaming. Its event loop keeps idle connections for others, for a while."""
+        for stream in list(self._streams):
+            await stream.aclose()
+
+    # ---- asking ------------------------------------------------------------------------------------------------
+
+    def chat(
+        self,
+        prompt: str | Sequence[Message] | Request,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        think: bool | str | None = None,
+        format: str | Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        keep_alive: str | float | None = None,
+        top_logprobs: int | None = None,
+        **options: Any,
+    ) -> ChatStream:
+        """Ask, and stream the answer; see ChatStream. Nothing is sent before the stream is read.
+
+        `prompt`: a text, a conversation, or a complete Request, to which nothing is added. What is not given is taken
+        from the settings. `options` are the model's own (temperature, seed, num_ctx, num_predict, top_k, stop, ...).
+        Raises SettingsError where no model is named.
+        """
+        if isinstance(prompt, Request):
+            request = prompt
+        else:
+            settings = self.settings
+            said = settings.system if system is None else system
+            messages = (Message("user", prompt),) if isinstance(prompt, str) else tuple(prompt)
+            wanted = {**settings.request_options(), **options}
+            if "max_tokens" in wanted:
+                wanted["num_predict"] = wanted.pop("max_tokens")
+            request = Request(
+                model=model or settings.model or "",
+                messages=(*((Message("system", said),) if said else ()), *messages),
+                options={name: value for name, value in wanted.items() if value is not None},
+                think=settings.think if think is None else think,
+                format=format if format is not None else "json" if settings.format == "json" else None,
+                tools=tuple(tools),
+                keep_alive=settings.keep_alive if keep_alive is None else keep_alive,
+                top_logprobs=top_logprobs,
+            )
+        stream = ChatStream(self._with_model(request), self._server(request.model))
+        self._streams.add(stream)
+        return stream
+
+    async def ask(self, prompt: str | Sequence[Message] | Request, **how: Any) -> Answer:
+        """Ask, and wait for the whole answer; takes what `chat` takes, raises what its stream raises."""
+        async with self.chat(prompt, **how) as stream:
+            async for _ in stream:
+                pass
+            return stream.answer
+
+    def _with_model(self, request: Request) -> Request:
+        if request.model:
+            return request
+        if self.settings.mode == "embedded":
+            return replace(request, model=engine.model_name(self.settings))
+        raise SettingsError(
+            "no model is named",
+            hint="Name one: client.chat(prompt, model=...), Client(model=...) or OLLAMA_MODEL; "
+            "`await client.tags()` lists them, `await choose_model(client)` picks one.",
+        )
+
+    def _server(self, model: str) -> Server:
+        settings = self.settings
+        return Server(
+            connect=lambda tell: self._connect(tell, model),
+            explain=lambda error, endpoint: self._explain(error, endpoint, model),
+            is_loaded=lambda endpoint: self._is_loaded(endpoint, model),
+            limits=Limits(settings.connect_timeout, settings.first_byte_timeout, settings.stall_timeout),
+            retry=self._retry,
+        )
+
+    # ---- models ------------------------------------------------------------------------------------------------
+
+    async def tags(self) -> list[Model]:
+        """The models that the server has; those of /v1/models where it is not Ollama.
+
+        Raises Unreachable, Stalled, Unauthorized and other ResponseErrors. In mode embedded nothing is started.
+        """
+        if self._endpoint is None:
+            return [Model(engine.model_name(self.settings))]
+        try:
+            return decode_tags(await self._json("GET", "/api/tags"))
+        except ServerError as error:
+            if error.status != 404 or self._endpoint.mode == "cloud":
+                raise
+        return decode_models_v1(await self._json("GET", "/v1/models"))
+
+    async def test_key(self) -> list[Model]:
+        """The models that the key can list; Unauthorized where it is refused.
+
+        Asks GET /api/tags. A server may answer that without looking at the key, as ollama.com once did: a refusal is
+        certain, an answer is not yet a proof. The first question then tells.
+        """
+        return await self.tags()
+
+    async def ps(self) -> list[RunningModel]:
+        """The models in the server's memory, the one that stays longest first. In mode embedded always empty."""
+        return [] if self._endpoint is None else decode_ps(await self._json("GET", "/api/ps"))
+
+    async def show(self, name: str) -> ModelDetails:
+        """What the server knows about model `name`. Raises ModelNotFound with the nearest names."""
+        if self._endpoint is None:
+            raise Unsupported("the built-in engine tells nothing about its model", hint="Use mode local or cloud.")
+        try:
+            return decode_show(name, await self._json("POST", "/api/show", {"model": name}, model=name))
+        except ModelNotFound as error:
+            failure = await self._explain(error, self._endpoint, name)
+        raise failure
+
+    async def version(self) -> str:
+        """The server's version, such as "0.33.0"; "" where it does not say."""
+        if self._endpoint is None:
+            raise Unsupported("the built-in engine is not Ollama and has no version of it")
+        found = await self._json("GET", "/api/version")
+        version = found.get("version") if isinstance(found, dict) else None
+        return version if isinstance(version, str) else ""
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> object:
+        """The JSON value that the server answers to a POST of `body`, for what has no method of its own here."""
+        return await self._json("POST", path, dict(body))
+
+    # ---- inside ------------------------------------------------------------------------------------------------
+
+    async def _json(
+        self, method: str, path: str, body: object = None, *, model: str = "", limit_s: float = _LIST_S
+    ) -> object:
+        """The JSON value that the server answers."""
+        endpoint = self.endpoint
+        call = Call(method, path, None if body is None else json.dumps(body).encode(), model)
+        failure: OllamaMagicError
+        try:
+            async with asyncio.timeout(limit_s):
+                exchange = await send(endpoint, call, self._retry, connect_timeout=self.settings.connect_timeout)
+                try:
+                    data = await exchange.read(_LARGEST)
+                finally:
+                    await exchange.aclose()
+            value = json.loads(data)
+        except TimeoutError:
+            failure = Stalled(
+                f"{endpoint.host.display} did not answer {method} {path} within {limit_s:g} s",
+                hint="The server may be busy: try again in a moment.",
+            )
+        except BodyBroken as error:
+            failure = Unreachable(f"the connection to {endpoint.host.display} broke: {error}", hint="Try it again.")
+        except ValueError:
+            failure = error_from_text(data.decode("utf-8", "replace"), target_of(endpoint, call))
+        else:
+            if not (isinstance(value, dict) and value.get("error")):
+                return value
+            failure = error_from_stream(value, target_of(endpoint, call))
+        raise without_key(failure, endpoint)
+
+    async def _connect(self, tell: Callable[[Progress], None], model: str) -> Endpoint:
+        """The endpoint, the embedded engine's started if need be; never for a model that it does not have."""
+        if self._endpoint is not None:
+            return self._endpoint
+        own = engine.model_name(self.settings)
+        if model and model != own:
+            raise ModelNotFound(
+                f"the built-in engine has no model {model!r}, only {own!r}",
+                hint=pull_hint(model, "embedded"),
+            )
+        return await engine.start(self.settings, tell)
+
+    async def _is_loaded(self, endpoint: Endpoint, model: str) -> bool | None:
+        """Whether the model is in memory; None where the server cannot tell, or it runs in the cloud."""
+        if endpoint.mode != "local" or model.lower().endswith(_CLOUD_SUFFIXES):
+            return None
+        try:
+            running = decode_ps(await self._json("GET", "/api/ps", limit_s=600))
+        except OllamaMagicError:
+            return None
+        return _full_name(model) in {_full_name(each.name) for each in running}
+
+    async def _explain(self, error: OllamaMagicError, endpoint: Endpoint | None, model: str) -> OllamaMagicError:
+        """`error` with what else can be found out: the names near to an unknown one, why the engine is gone."""
+        if isinstance(error, Unreachable | Incomplete) and endpoint is not None and endpoint.mode == "embedded":
+            death = await engine.died()
+            if death is not None:
+                death.partial = error.partial
+            return death or error
+        if isinstance(error, ModelNotFound) and self._endpoint is not None:
+            near = await self._near(model)
+            if near:
+                error.hint = f"Did you mean {' or '.join(near)}? {error.hint}"
+        return error if endpoint is None else without_key(error, endpoint)
+
+    async def _near(self, name: str) -> list[str]:
+        """At most three names of the server that look like `name`; none where they cannot be had quickly."""
+        try:
+            async with asyncio.timeout(_QUICK_S):
+                names = [model.name for model in await self.tags()]
+        except (OllamaMagicError, TimeoutError):
+            return []
+        found = difflib.get_close_matches(_full_name(name), [_full_name(each) for each in names], n=3, cutoff=0.5)
+        base = name.lower().partition(":")[0]
+        return [each for each in names if _full_name(each) in found or each.lower().partition(":")[0] == base][:3]
+
+
+def _full_name(name: str) -> str:
+    """`name` as the server completes it: a tag is always there, the default registry never."""
+    name = name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"

@@ -1,0 +1,239 @@
+"""One request and its answer.
+
+Strategy:
+- httpx's own limits are off but for connecting: a server is silent while it loads a model. Whoever waits has a timer.
+- Closing an exchange whose body is not whole closes its connection, and that is what stops the server's work.
+- The key enters the request last, behind httpx's own logging, and every failure is raised outside the `except` that
+  saw it: no traceback leads into frames whose locals hold the header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urljoin
+
+import httpx
+
+from .._version import __version__
+from ..endpoint import redirect_target
+from ..errors import ServerError, SettingsError
+from ..secret import Secret, redact
+from .failure import failure_of
+from .pool import client_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+
+    from ..endpoint import Endpoint
+
+__all__ = ["BodyBroken", "Exchange", "open_exchange"]
+
+_MAX_REDIRECTS = 5
+_HEADERS = {
+    "Accept": "application/x-ndjson, text/event-stream, application/json",
+    "Accept-Encoding": "identity",  # a compressed stream arrives in lumps
+    "User-Agent": f"ollama_magic/{__version__}",
+}
+
+
+class BodyBroken(Exception):
+    """The connection was lost inside a body. Never leaves the client."""
+
+
+# ---- the key stays out of the log ------------------------------------------------------------------------------
+
+_secrets: ContextVar[tuple[Secret, ...]] = ContextVar("_secrets", default=())
+
+
+class _Redact(logging.Filter):
+    """Takes the key out of what httpx and httpcore log: they log a response's headers, and a server may echo it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        secrets = _secrets.get()
+        if secrets:
+            record.msg, record.args = redact(record.getMessage(), secrets), ()
+        return True
+
+
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_Redact())
+
+
+# ---- one request -----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Follows one request through httpcore."""
+
+    on_sent: Callable[[], None] | None
+    fresh: bool = False
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        if name == "connection.connect_tcp.started":
+            self.fresh = True
+        elif name == "http11.send_request_body.complete" and self.on_sent is not None:
+            self.on_sent()
+
+
+async def open_exchange(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    connect_timeout: float | None = None,
+    on_sent: Callable[[], None] | None = None,
+) -> Exchange:
+    """Send a request and wait for the head of its answer, whatever its status; 307 and 308 are followed.
+
+    `path` is below the host's own. `on_sent` is called when the request is out. Waits for ever but for connecting
+    (`connect_timeout` seconds). Raises Failure where no answer came, ServerError for a redirect that is not followed.
+    """
+    target = endpoint.host.path + path
+    for _ in range(_MAX_REDIRECTS + 1):
+        exchange = await _send(endpoint, method, target, body, connect_timeout, on_sent)
+        if not 300 <= exchange.status < 400 or exchange.status == 304:
+            return exchange
+        await exchange.aclose()
+        here, there = exchange.url, exchange.headers.get("location", "")
+        if exchange.status not in (307, 308) or not there:
+            raise ServerError(
+                f"{here} answers with a redirect ({exchange.status}) to {there or 'nowhere'}; it was not followed",
+                hint="Only 307 and 308 keep a request as it is. Set the host to where your Ollama is.",
+                status=exchange.status,
+            )
+        endpoint = redirect_target(endpoint, here, there)
+        address = urljoin(here, there).partition("#")[0]
+        target = "/" + address.partition("://")[2].partition("/")[2]
+    raise ServerError(
+        f"{endpoint.host.display} redirects more than {_MAX_REDIRECTS} times", hint="Look at how its proxy is set up."
+    )
+
+
+async def _send(
+    endpoint: Endpoint,
+    method: str,
+    target: str,
+    body: bytes | None,
+    connect_timeout: float | None,
+    on_sent: Callable[[], None] | None,
+) -> Exchange:
+    client = await client_for(endpoint.host)
+    watch = _Watch(on_sent)
+    # Built from the parts that the key was decided for, not from a text that could be read in another way.
+    host = replace(endpoint.host, path="", userinfo=None)
+    url = httpx.URL(scheme=host.scheme, host=host.hostname, port=host.port, raw_path=_ascii(target))
+    request = client.build_request(
+        method,
+        url,
+        content=body,
+        headers=_HEADERS if body is None else {**_HEADERS, "Content-Type": "application/json"},
+        timeout=httpx.Timeout(None, connect=connect_timeout),
+        extensions={"trace": watch},
+    )
+    token = _secrets.set(endpoint.secrets)
+    try:
+        _authorize(request, endpoint.authorization)
+        response = await client.send(request, stream=True)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        failure = failure_of(error, reused=not watch.fresh)
+    except asyncio.CancelledError as error:
+        raise error.with_traceback(None)  # noqa: B904  # the frames below hold the header
+    else:
+        return Exchange(response, f"{host.url}{target}")
+    finally:
+        _secrets.reset(token)
+    raise failure
+
+
+def _ascii(target: str) -> bytes:
+    return quote(target, safe="!#$%&'()*+,/:;=?@[]~-._").encode("ascii")
+
+
+def _authorize(request: httpx.Request, authorization: Secret | None) -> None:
+    if authorization is None:
+        return
+    if not (authorization.reveal().isascii() and authorization.reveal().isprintable()):
+        # The libraries below would say so too, and show the value.
+        raise SettingsError(
+            "The key has a character that cannot be sent", hint="Set it again: %ollama login, or OLLAMA_API_KEY."
+        )
+    request.headers["Authorization"] = authorization.reveal()
+
+
+# ---- the answer ------------------------------------------------------------------------------------------------
+
+
+class Exchange:
+    """An answer whose head has come. `headers` have lower-case names; `url` has no credentials."""
+
+    def __init__(self, response: httpx.Response, url: str) -> None:
+        self._response = response
+        self.url = url
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives, decompressed where the server compressed it unasked. Raises BodyBroken."""
+        coding = self.headers.get("content-encoding", "identity").strip().lower()
+        broken = ""
+        try:
+            # Not aiter_raw(): for every token that is one more generator, which cuts and counts bytes.
+            raw = cast("httpx.AsyncByteStream", self._response.stream)
+            if coding in ("", "identity"):
+                async for data in raw:
+                    yield data
+            else:
+                async for data in _inflate(raw, coding):
+                    yield data
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            broken = _how_it_broke(error)
+        if broken:
+            raise BodyBroken(broken)
+
+    async def read(self, limit: int) -> bytes:
+        """The body, cut at `limit` bytes. Raises BodyBroken."""
+        found = bytearray()
+        async for data in self.chunks():
+            found += data
+            if len(found) >= limit:
+                break
+        return bytes(found[:limit])
+
+    async def aclose(self) -> None:
+        """Let go of the connection: it is closed at once if the body is not whole, else kept for the next request.
+
+        Whoever is reading the body meanwhile gets BodyBroken.
+        """
+        try:
+            await self._response.aclose()
+        except (httpx.HTTPError, RuntimeError):  # already gone, or its loop is
+            pass
+
+
+def _how_it_broke(error: Exception) -> str:
+    if isinstance(error, httpx.NetworkError):
+        return "the connection was lost"
+    if "peer closed" in str(error):
+        return "the server closed it before the end"
+    return str(error)
+
+
+async def _inflate(raw: AsyncIterable[bytes], coding: str) -> AsyncIterator[bytes]:
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise BodyBroken(f"the body is compressed ({coding}), though it was asked for as it is")
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by the first bytes
+    try:
+        async for data in raw:
+            if found := decoder.decompress(data):
+                yield found
+    except zlib.error:
+        raise BodyBroken(f"the body is not the {coding} that it says to be") from None
+    if found := decoder.flush():
+        yield found

@@ -1,0 +1,138 @@
+"""What goes on beside an answer: the limit on silence, the poll of what the server does, closing that surely ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from .events import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+__all__ = ["POLL_S", "Phases", "Silence", "close_surely", "start_closing"]
+
+POLL_S = 1.0
+"""Seconds between two looks at what the server does."""
+_HELD_S = 0.5
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def start_closing(closing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run what closes something as a task that nothing cancels and nothing forgets."""
+    task = asyncio.get_running_loop().create_task(closing)
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    return task
+
+
+async def close_surely(closing: Coroutine[Any, Any, None]) -> None:
+    """Wait for what closes something; if the waiting is cancelled the closing goes on."""
+    await asyncio.shield(start_closing(closing))
+
+
+class Silence:
+    """Closes an answer when the server is silent for `limit` seconds; `broke` says that it did.
+
+    Only the time between `begins` and `ends` counts, not what the reader takes for himself. Both are called for every
+    token, so no timer is set there: one timer looks, and sets itself anew for what is left.
+    """
+
+    def __init__(self, limit: float | None, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.broke = False
+        self.limit = limit
+        self._close = close
+        self._loop = asyncio.get_running_loop()
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begins(self) -> None:
+        """The reader waits for the server."""
+        self._since = self._loop.time()
+        if self._timer is None and self.limit is not None:
+            self._timer = self._loop.call_later(self.limit, self._look)
+
+    def ends(self) -> None:
+        """Something came."""
+        self._since = 0.0
+
+    def shorten(self, limit: float) -> None:
+        """From now on no longer than `limit`."""
+        if self.limit is None or limit < self.limit:
+            self.stop()
+            self.limit = limit
+
+    def stop(self) -> None:
+        """Look no more, unless waiting begins again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._since or self.limit is None:
+            return  # the reader is busy; the next `begins` sets the timer again
+        left = self._since + self.limit - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self.broke = True
+            start_closing(self._close())
+
+
+class Phases:
+    """Tells what is being waited for, each change once: "connecting", "loading model" or "reading prompt".
+
+    A server says nothing of that: it is silent until the first token. So once a request is out `is_loaded` is asked
+    every second whether the model is in memory. Ollama v0.33 holds that answer back while it loads the model, older
+    ones list it from the start of loading, and then "reading prompt" is said a little early.
+    """
+
+    def __init__(self, put: Callable[[Progress], None], is_loaded: Callable[[], Awaitable[bool | None]]) -> None:
+        self._put = put
+        self._is_loaded = is_loaded
+        self._phase = ""
+        self._out = False
+        self._poll: asyncio.Task[None] | None = None
+        self.tell(Progress("connecting"))
+
+    def tell(self, progress: Progress) -> None:
+        """What happens before the request is out."""
+        self._out = False
+        self._say(progress)
+
+    def sent(self) -> None:
+        """The request is out."""
+        self._out = True
+        self._say(Progress("reading prompt"))
+        if self._poll is None:
+            self._poll = start_closing(self._ask())
+
+    def stop(self) -> None:
+        """The first byte is here, or never will be."""
+        if self._poll is not None:
+            self._poll.cancel()
+
+    def _say(self, progress: Progress) -> None:
+        if progress.phase != self._phase:
+            self._phase = progress.phase
+            self._put(progress)
+
+    async def _ask(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            asked = asyncio.ensure_future(self._is_loaded())
+            try:
+                await asyncio.wait({asked}, timeout=_HELD_S)
+                if not asked.done() and self._out:
+                    self._say(Progress("loading model"))
+                # Not asked a second time meanwhile: each request that is held costs the server something.
+                loaded = await asked
+            finally:
+                asked.cancel()
+            if loaded is None:
+                return
+            if self._out:
+                self._say(Progress("reading prompt" if loaded else "loading model"))

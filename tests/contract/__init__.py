@@ -1,0 +1,1 @@
+"""What every server must do: the fake, the embedded engine, a real daemon."""
