@@ -1,0 +1,1 @@
+"""Figures, side by side in one run: `python -m benchmarks` (all) or `python -m benchmarks client load ...`."""

@@ -1,0 +1,26 @@
+"""`python -m benchmarks [client] [load] [screen] [--quick]`: figures on standard output, thresholds nowhere."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+
+from benchmarks import client_cpu, loading, screen
+
+_ALL = {"load": loading.run, "client": client_cpu.run, "screen": screen.run}
+
+
+def main() -> None:
+    """Run the benchmarks asked for, one after another."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Figures, side by side in one run.")
+    parser.add_argument("names", nargs="*", choices=[*_ALL, []], help="which ones; all if none is named")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and shorter answers")
+    given = parser.parse_args()
+    print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}\n")
+    for name in given.names or _ALL:
+        for table in _ALL[name](given.quick):
+            print(table, flush=True)
+
+
+if __name__ == "__main__":
+    main()

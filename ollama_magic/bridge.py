@@ -1,0 +1,240 @@
+"""The one seam between blocking cells and asynchronous code: an event loop on a thread of its own.
+
+Strategy: the client lives on that loop; a cell consumes its events from a queue **in the main thread** and renders
+there. So a kernel interrupt, which only ever reaches the main thread, is felt at once, no loop is ever entered twice,
+and it works the same under ipykernel, uvloop, a terminal, nbconvert and a plain script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import os
+import queue
+import threading
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+    from types import TracebackType
+
+__all__ = ["Bridge", "Job", "run_on_this_thread", "shared"]
+
+T = TypeVar("T")
+
+_TICK_S = 0.2
+_CLOSE_S = 2.0
+
+
+class _End:
+    """Stands behind the last value in a job's queue."""
+
+
+_END = _End()
+
+
+class Job(Generic[T]):
+    """One asynchronous generator running on the bridge, its values handed over through a queue.
+
+    It starts with the first batch asked for. A context manager: leaving it stops the generator and waits until it has
+    closed what it held.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, factory: Callable[[], AsyncGenerator[T, None]]) -> None:
+        self.error: BaseException | None = None
+        self.gather_s = 0.0
+        """Seconds to let values gather before the next batch; 0 hands over each one at once."""
+        self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._done = threading.Event()
+        self._loop = loop
+        self._task: asyncio.Task[None] | None = None
+        self._factory = factory
+        self._begun = False
+        self._stopped = False
+
+    def _start(self) -> None:
+        if self._stopped:
+            self._end()
+            return
+        self._task = self._loop.create_task(self._pump())
+        # Not in _pump's own `finally`: a task cancelled before its first step never enters it.
+        self._task.add_done_callback(self._end)
+
+    async def _pump(self) -> None:
+        try:
+            async with aclosing(self._factory()) as values:
+                async for value in values:
+                    self._queue.put(value)
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # handed to the thread that waits, whatever it is
+            self.error = error
+
+    def _end(self, task: asyncio.Task[None] | None = None) -> None:
+        self._done.set()
+        self._queue.put(_END)
+
+    @property
+    def done(self) -> bool:
+        """Whether the generator has ended and closed what it held."""
+        return self._done.is_set()
+
+    def batches(self, tick_s: float = _TICK_S) -> Iterator[list[T]]:
+        """Lists of values as they come, an empty list when `tick_s` seconds brought none; ends with the generator.
+
+        Raises what the generator raised, after all values that came before it.
+        """
+        try:
+            # Begun in here, not before: an interrupt that strikes between the two would leave it running unseen.
+            self._begun = True
+            self._loop.call_soon_threadsafe(self._start)
+            yield from self._take(tick_s)
+        finally:
+            self.stop()
+        if self.error is not None:
+            raise self.error
+
+    def _take(self, tick_s: float) -> Iterator[list[T]]:
+        ended = False
+        while not ended:
+            if self.gather_s:
+                self._done.wait(self.gather_s)
+            batch: list[T] = []
+            try:
+                item = self._queue.get(timeout=tick_s)
+                while not isinstance(item, _End):
+                    batch.append(item)
+                    item = self._queue.get_nowait()
+                ended = True
+            except queue.Empty:
+                pass
+            if batch or not ended:
+                yield batch
+
+    def stop(self, wait_s: float = _CLOSE_S) -> bool:
+        """Cancel the generator and wait until it has closed what it held; False if that took longer than `wait_s`."""
+        if not self._begun:
+            return True
+        if not self._stopped and not self._done.is_set():
+            self._stopped = True
+            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        return self._done.wait(wait_s)
+
+    def __enter__(self) -> Job[T]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+
+class Bridge:
+    """An event loop running on a daemon thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ollama_magic", daemon=True)
+        self._thread.start()
+
+    def stream(self, factory: Callable[[], AsyncGenerator[T, None]]) -> Job[T]:
+        """Run the generator that `factory` makes; see Job."""
+        return Job(self._loop, factory)
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start a coroutine and return at once."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        """The coroutine's result. An interrupt, or TimeoutError after `timeout_s`, cancels it."""
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("a blocking call was made on ollama_magic's own event loop: await the async form there")
+        future = self.submit(coroutine)
+        try:
+            return future.result(timeout_s)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Cancel what runs, close the loop and end the thread."""
+        if self._loop.is_closed():
+            return
+        try:
+            self.submit(_cancel_all()).result(_CLOSE_S)
+        except concurrent.futures.TimeoutError:
+            pass  # a task that will not end must not keep the process
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSE_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # The transport's idle connections are closed by a generator that ends with the loop.
+    await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+_bridge: Bridge | None = None
+_owner = 0
+_lock = threading.Lock()
+
+
+def shared() -> Bridge:
+    """The process's bridge, made when first asked for; a forked child, which has no thread, gets its own."""
+    global _bridge, _owner
+    with _lock:
+        if _bridge is None or _owner != os.getpid():
+            _bridge, _owner = Bridge(), os.getpid()
+            atexit.register(_close_at_exit, _bridge, _owner)
+        return _bridge
+
+
+def _close_at_exit(bridge: Bridge, owner: int) -> None:
+    if owner == os.getpid():
+        bridge.close()
+
+
+def run_on_this_thread(awaitable: Awaitable[T]) -> T:
+    """The result of `awaitable`, waited for on the event loop of the calling thread, a running one re-entered.
+
+    The notebook's own async functions are bound to the kernel's loop: on another one their locks and connections
+    fail. Re-entering needs nest_asyncio2, which cannot do it on uvloop; there, and where no loop runs, a fresh one is
+    used. An interrupt cancels it.
+    """
+
+    async def waited() -> T:
+        return await awaitable
+
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return _to_the_end(asyncio.new_event_loop(), waited(), close=True)
+    import nest_asyncio2
+
+    try:
+        nest_asyncio2.apply(running)
+    except ValueError:  # uvloop, whose loop cannot be entered twice
+        return shared().run(waited())
+    return _to_the_end(running, waited(), close=False)
+
+
+def _to_the_end(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, close: bool) -> T:
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
+        raise
+    finally:
+        if close:
+            loop.close()
