@@ -1,0 +1,114 @@
+"""Asking an object for its own text when it may raise, go on for ever, or answer with megabytes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+__all__ = ["SIZE_LIMIT", "kinds_of", "own_text", "type_name"]
+
+TIME_LIMIT_S: Final = 1.0
+SIZE_LIMIT: Final = 400_000
+"""Characters of a text that are looked at, whatever the object answers."""
+
+# `<function f at 0x7f...>`: an address differs in every run, and tells a model nothing.
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+
+
+class _TookTooLong(BaseException):
+    """Not an Exception, so that an `except Exception` in the object's own code does not swallow it."""
+
+
+class _NotHere(Exception):
+    """An alarm cannot be set."""
+
+
+def kinds_of(value: object) -> list[tuple[str, str]]:
+    """The (top package, class name) of a value's type and all its bases: recognises a data frame without pandas."""
+    # type(), not __class__: a proxy may run any code for the latter.
+    return [(str(kind.__module__).partition(".")[0], kind.__name__) for kind in type(value).__mro__]
+
+
+def type_name(value: object) -> str:
+    """The type as a reader knows it: `DataFrame`, `numpy.int64`, `Point`."""
+    kind = type(value)
+    package = str(kind.__module__).partition(".")[0]
+    plain = package == "__main__" or package in sys.stdlib_module_names
+    return kind.__qualname__ if plain else f"{package}.{kind.__qualname__}"
+
+
+def own_text(value: object, ask: Callable[[Any], str] = repr, *, limit_s: float | None = None) -> str:
+    """`ask(value)` (repr by default) without memory addresses; for one that raises or takes too long, a text saying so.
+
+    Code that takes longer than the limit is stopped. A long call into C that never looks for signals is not.
+    """
+    try:
+        text = _within(TIME_LIMIT_S if limit_s is None else limit_s, ask, value)
+    except _TookTooLong:
+        return f"<{type_name(value)}: its text took longer than {limit_s or TIME_LIMIT_S:g} s>"
+    except Exception as error:
+        return f"<{type_name(value)}: {type(error).__name__} when asked for its text>"
+    return _ADDRESS.sub("", text[:SIZE_LIMIT])
+
+
+def _within(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
+    if hasattr(signal, "setitimer"):
+        before = signal.getitimer(signal.ITIMER_REAL)[0]
+        if before == 0 or before > limit_s:  # else somebody else's alarm rings first, and must
+            try:
+                return _by_alarm(limit_s, ask, value)
+            except _NotHere:
+                pass
+    return _by_trace(limit_s, ask, value)
+
+
+def _by_alarm(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
+    """Stops also what waits, and costs nothing; works in the main thread alone, and not on Windows."""
+    armed = True
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        if armed:
+            raise _TookTooLong
+
+    start = time.monotonic()
+    try:
+        handler = signal.signal(signal.SIGALRM, ring)
+    except ValueError:  # not the main thread
+        raise _NotHere from None
+    before, interval = signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        try:
+            return ask(value)
+        finally:
+            armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        # Whoever had the alarm before (pytest's time limit is one) gets it back, with the time that is left of it.
+        signal.signal(signal.SIGALRM, handler if handler is not None else signal.SIG_DFL)
+        if before:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, before - (time.monotonic() - start)), interval)
+
+
+def _by_trace(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
+    """Stops Python code in any thread on any platform, but slows it down several times."""
+    if sys.gettrace() is not None:
+        return ask(value)  # a debugger or a coverage tool is at work: leave it its place
+    deadline = time.monotonic() + limit_s * 3
+
+    def watch(frame: FrameType, event: str, argument: object) -> Any:
+        if time.monotonic() > deadline:
+            raise _TookTooLong
+        return watch
+
+    sys.settrace(watch)
+    try:
+        return ask(value)
+    finally:
+        sys.settrace(None)
