@@ -1,0 +1,287 @@
+"""The file of answers: SQLite, shared by all kernels of a user.
+
+Strategy: each operation opens the file and closes it again, which costs half a millisecond, once an answer. So no
+connection is ever carried through a fork, from one thread to another, or past a file that somebody else moved away;
+several processes take turns through SQLite's own locks, in WAL mode and with a busy timeout.
+A file that is broken is moved aside, never deleted; one from a newer version is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import OllamaMagicError
+from .carry import read_file, write_file
+from .codec import Timed, is_whole, read_rows, rows_of
+from .keys import request_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["FILE_NAME", "Cache", "CacheError", "CacheStatus"]
+
+FILE_NAME: Final = "answers.sqlite3"
+VERSION: Final = 1
+_APPLICATION: Final = 0x6F6C6D61  # "olma", in the file's header
+_BUSY_S: Final = 10.0
+_BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, request TEXT NOT NULL, model TEXT NOT NULL, created REAL NOT NULL, events TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_request ON answers (request, created);
+"""
+
+
+class CacheError(OllamaMagicError):
+    """The file of answers cannot be read or written; the answer at hand is not touched by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStatus:
+    """What there is: `bytes` on disk, the times of the `oldest` and `newest` answer in seconds since 1970."""
+
+    path: Path
+    answers: int
+    bytes: int
+    oldest: float | None = None
+    newest: float | None = None
+    set_aside: tuple[Path, ...] = ()
+    """Broken files that were moved aside; nothing reads or deletes them."""
+
+
+class Cache:
+    """The answers in `folder`. Nothing is created before the first answer is put there.
+
+    Each method raises CacheError, naming the file and what to do, where the file cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, busy_s: float = _BUSY_S) -> None:
+        self.path = folder / FILE_NAME
+        self._busy_s = busy_s
+
+    def get(self, key: str) -> tuple[Timed, ...] | None:
+        """The recorded answer, or None. A key without a digest finds the newest answer to its request."""
+        query = "SELECT events FROM answers WHERE key = ?"
+        if "." not in key:
+            query = "SELECT events FROM answers WHERE request = ? ORDER BY created DESC LIMIT 1"
+        with self._open(create=False) as db:
+            row = db.execute(query, (key,)).fetchone() if db else None
+            return self._events(row[0]) if row else None
+
+    def put(self, key: str, events: Sequence[Timed], *, model: str = "") -> bool:
+        """Keep an answer, instead of an earlier one; False, keeping nothing, for one that is not whole."""
+        if not is_whole(events):
+            return False
+        self._write([(key, model, time.time(), json.dumps(rows_of(events), separators=(",", ":")))])
+        return True
+
+    def status(self) -> CacheStatus:
+        """How much there is, and since when."""
+        with self._open(create=False) as db:
+            found = (0, None, None)
+            if db:
+                found = db.execute("SELECT count(*), min(created), max(created) FROM answers").fetchone()
+        aside = tuple(sorted(self.path.parent.glob(f"{FILE_NAME}.broken-*"))) if self.path.parent.is_dir() else ()
+        return CacheStatus(self.path, found[0], sum(map(_size, self._files())), found[1], found[2], aside)
+
+    def clear(self) -> int:
+        """Forget all answers; how many there were."""
+        with self._open(create=False) as db:
+            if not db:
+                return 0
+            count: int = db.execute("DELETE FROM answers").rowcount
+            with suppress(sqlite3.OperationalError):  # another kernel reads just now: the space is used again anyhow
+                db.execute("VACUUM")
+            return count
+
+    def export(self, file: Path, keys: Sequence[str] | None = None) -> int:
+        """Write the answers of `keys`, in that order, or all, to one JSON file; how many.
+
+        Raises CacheError, writing nothing, where one is not there, or `file` is something else than such a file.
+        """
+        found: list[dict[str, Any]] = []
+        missing: list[str] = []
+        with self._open(create=False) as db:
+            for key in keys if keys is not None else self._keys(db):
+                row = self._row(db, key) if db else None
+                if row is None:
+                    missing.append(key)
+                else:
+                    events = rows_of(self._events(row[3]))
+                    found.append({"key": row[0], "model": row[1], "created": row[2], "events": events})
+        if missing:
+            raise CacheError(
+                f"{len(missing)} of {len(keys or ())} answers are not in {self.path}: {missing[0][:12]}...",
+                hint="Run the cells once with --cache, then export again.",
+            )
+        if not found:
+            raise CacheError(f"There are no answers to export in {self.path}", hint="Run cells with --cache first.")
+        unique = list({each["key"]: each for each in found}.values())
+        with _told(file):
+            write_file(file, unique)
+        return len(unique)
+
+    def import_(self, file: Path) -> int:
+        """Take in the answers of an exported file, instead of those of the same key; how many. All of them or none."""
+        with _told(file):
+            found = read_file(file)
+        self._write([(each.key, each.model, each.created, each.events) for each in found])
+        return len(found)
+
+    # ---- the file ----------------------------------------------------------------------------------------------
+
+    def _files(self) -> list[Path]:
+        return [self.path, *(self.path.with_name(FILE_NAME + end) for end in ("-wal", "-shm"))]
+
+    def _keys(self, db: sqlite3.Connection | None) -> list[str]:
+        return [row[0] for row in db.execute("SELECT key FROM answers ORDER BY created, key")] if db else []
+
+    def _row(self, db: sqlite3.Connection, key: str) -> Any:
+        columns = "SELECT key, model, created, events FROM answers"
+        if "." in key:
+            return db.execute(f"{columns} WHERE key = ?", (key,)).fetchone()
+        return db.execute(f"{columns} WHERE request = ? ORDER BY created DESC LIMIT 1", (key,)).fetchone()
+
+    def _events(self, text: str) -> tuple[Timed, ...]:
+        try:
+            return read_rows(json.loads(text))
+        except ValueError as error:
+            raise CacheError(
+                f"An answer in {self.path} cannot be read: {error}", hint="Ask again with --refresh to replace it."
+            ) from None
+
+    def _write(self, rows: Sequence[tuple[str, str, float, str]]) -> None:
+        with self._open(create=True) as db:
+            assert db is not None
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(
+                "INSERT OR REPLACE INTO answers (key, request, model, created, events) VALUES (?, ?, ?, ?, ?)",
+                [(key, request_part(key), _plain(model), created, events) for key, model, created, events in rows],
+            )
+            db.execute("COMMIT")
+
+    @contextmanager
+    def _open(self, *, create: bool) -> Iterator[sqlite3.Connection | None]:
+        """The file opened and known to be ours, or None where there is none and it need not be."""
+        try:
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.touch(mode=0o600, exist_ok=True)  # what was asked and answered is nobody else's
+            elif not self.path.exists():
+                yield None
+                return
+            identity = self.path.stat().st_ino
+            with closing(self._connect(read_only=not create and not self._is_writable())) as db:
+                self._prepare(db)
+                yield db
+        except sqlite3.Error as error:
+            raise self._failure(error, identity) from None
+        except OSError as error:
+            raise CacheError(
+                f"The answers cannot be kept in {self.path}: {error.strerror or error}",
+                hint="Check the folder and its permissions, or set another one: cache_dir.",
+            ) from None
+
+    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+        # Where nobody may write, as on the shared drive of a class, SQLite cannot make its side files and need not.
+        target = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1" if read_only else self.path
+        return sqlite3.connect(target, timeout=self._busy_s, isolation_level=None, uri=read_only)
+
+    def _is_writable(self) -> bool:
+        return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        if self._is_ours(db):
+            return
+        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if self._is_ours(db):  # another process made the tables just now
+                return
+            raise CacheError(
+                f"{self.path} is a database of something else", hint="Move it away, or set another folder: cache_dir."
+            )
+        with suppress(sqlite3.OperationalError):  # another process is doing it just now; what is worse shows below
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+        db.executescript(
+            f"BEGIN IMMEDIATE; {_TABLE}PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+
+    def _is_ours(self, db: sqlite3.Connection) -> bool:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if application == _APPLICATION and version > VERSION:
+            raise CacheError(
+                f"{self.path} was written by a newer ollama_magic (version {version}; this one knows {VERSION})",
+                hint="It was left as it is. Update ollama_magic and restart, or set another folder: cache_dir.",
+            )
+        return bool(application == _APPLICATION and version == VERSION)
+
+    # ---- what went wrong ---------------------------------------------------------------------------------------
+
+    def _failure(self, error: sqlite3.Error, identity: int) -> CacheError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _BROKEN:
+            aside = self._set_aside(identity)
+            kept = f"It was set aside as {aside.name}" if aside else "It could not be moved aside"
+            return CacheError(
+                f"The file of answers {self.path} is broken or cut off: {error}",
+                hint=f"{kept}; the next answers go into a new one. Nothing was deleted.",
+            )
+        hints = {
+            sqlite3.SQLITE_BUSY: "Another kernel is writing to it; run the cell again.",
+            sqlite3.SQLITE_FULL: "Make room on the disk, or shrink it: %ollama cache clear.",
+            sqlite3.SQLITE_IOERR: "Look whether the disk is full or failing, or set another folder: cache_dir.",
+        }
+        return CacheError(
+            f"The answers cannot be kept in {self.path}: {error}",
+            hint=hints.get(code, "Check the folder and its permissions, or set another one: cache_dir."),
+        )
+
+    def _set_aside(self, identity: int) -> Path | None:
+        """Move the broken file to a free name, unless another kernel has done so and this is its new one."""
+        number = 1
+        while self.path.with_name(f"{FILE_NAME}.broken-{number}").exists():
+            number += 1
+        aside = self.path.with_name(f"{FILE_NAME}.broken-{number}")
+        try:
+            if self.path.stat().st_ino != identity:
+                return aside.with_name(f"{FILE_NAME}.broken-{number - 1}") if number > 1 else None
+            self.path.rename(aside)
+            for rest in self._files()[1:]:
+                if rest.exists():
+                    rest.rename(aside.with_name(aside.name + rest.name.removeprefix(FILE_NAME)))
+        except OSError:  # open elsewhere on Windows, or a folder that is read-only
+            return None
+        return aside
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # SQLite's own side files come and go
+        return 0
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # SQLite takes no lone surrogates
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """Failures of an exported file as CacheError naming it."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"{file} cannot be used: {error.strerror or error}",
+            hint="Check the name and the folder; nothing was changed.",
+        ) from None
+    except ValueError as error:
+        raise CacheError(f"{file}: {error}", hint="Nothing was changed.") from None

@@ -1,0 +1,11 @@
+"""What an answer or a tool's arguments must look like: types and functions to JSON schema, and text back to values."""
+
+from __future__ import annotations
+
+from .functions import call_with, function_schema
+from .kinds import as_plain
+from .listed import Records
+from .shapes import SchemaMismatch, Shape, schema_for
+from .validate import Mismatch
+
+__all__ = ["Mismatch", "Records", "SchemaMismatch", "Shape", "as_plain", "call_with", "function_schema", "schema_for"]

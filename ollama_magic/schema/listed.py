@@ -1,0 +1,22 @@
+"""A list of records that can become a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .plain import as_plain
+
+__all__ = ["Records"]
+
+
+class Records(list[Any]):
+    """A list of typed records, as `--schema "list[...]"` gives it; an ordinary list, with `.df` for a data frame."""
+
+    @property
+    def df(self) -> Any:
+        """The records as a pandas DataFrame, a row each. Raises ImportError, saying so, where pandas is missing."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("`.df` needs pandas: %pip install pandas") from None
+        return pandas.DataFrame([as_plain(record) for record in self])
