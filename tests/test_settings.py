@@ -203,7 +203,7 @@ BAD = [
     ("mode", "clouds", "Did you mean cloud?"),
     ("mode", 3, "local, cloud, embedded"),
     ("api", "nativ", "Did you mean native?"),
-    ("format", "html", "markdown, text, json"),
+    ("format", "htm", "markdown, text, json"),
     ("render", "on", "live, once"),
     ("temperature", "hot", "a number from 0 up"),
     ("temperature", "-1", "a number from 0 up"),

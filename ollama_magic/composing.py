@@ -1,0 +1,130 @@
+"""From a cell's text and line to a Question: variables put in, attachments, schema, tools, conversation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .context import PromptError, attach, expand
+from .errors import SettingsError
+from .options import nearest
+from .question import Question, Transcript
+from .schema import schema_for
+from .tools import tools_from
+from .web import web_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .context import Part
+    from .events import Image, Message
+    from .options import How
+    from .schema import Shape
+    from .session import Session
+    from .settings import Settings
+    from .tools import Tool
+
+__all__ = ["compose"]
+
+DEFAULT_THREAD = "main"
+"""The conversation of `-c` where none was begun by name."""
+
+
+def compose(
+    session: Session,
+    prompt: str,
+    how: How,
+    settings: Settings,
+    namespace: Mapping[str, Any],
+    *,
+    cell: str = "",
+    run: str = "",
+) -> Question:
+    """The question that `prompt` is, with what `how` asks for, from the notebook's `namespace`.
+
+    Raises SettingsError (PromptError for what stands in the prompt) before anything is sent.
+    """
+    text, parts, notices = _filled(prompt, how, settings, namespace)
+    for wanted in how.attach:
+        count = sum(len(part.images) for part in parts)
+        part = attach(wanted, namespace, budget=settings.budget, secrets=_secrets(settings), first_picture=count + 1)
+        parts.append(part)
+        if part.text:
+            text = f"{text}\n\n{part.text}"
+    images: tuple[Image, ...] = tuple(image for part in parts for image in part.images)
+    transcript = _transcript(session, how, cell, run)
+    history: tuple[Message, ...] = ()
+    if transcript is not None and not transcript.new:
+        history = session.threads.history(transcript.name, cell, prompt=text, run=run)
+    tools = _tools(how, settings, namespace)
+    cache = settings.cache
+    if tools and cache != "off":
+        cache = "off"
+        notices.append("Answers that call tools are not kept or replayed: a tool may do something else next time.")
+    return Question(
+        prompt=text,
+        images=images,
+        history=history,
+        included=tuple((part.expression, part.tokens) for part in parts),
+        notices=tuple(notices),
+        shape=_shape(how.schema, namespace) if how.schema else None,
+        tools=tools,
+        rounds=settings.rounds,
+        cache=cache,
+        transcript=transcript,
+    )
+
+
+def _filled(
+    prompt: str, how: How, settings: Settings, namespace: Mapping[str, Any]
+) -> tuple[str, list[Part], list[str]]:
+    if how.raw:
+        return prompt, [], []
+    found = expand(prompt, namespace, budget=settings.budget, secrets=_secrets(settings))
+    known = [name for name in namespace if not name.startswith("_")]
+    notices = [
+        f"{{{name}}} is no variable here and was sent as it stands{meant}"
+        for name in found.left
+        # Braces that mean something else are common; only what looks like a slip is worth a line.
+        if (meant := nearest(name, known))
+    ]
+    return found.text, list(found.parts), notices
+
+
+def _secrets(settings: Settings) -> tuple[Any, ...]:
+    return (settings.key,) if settings.key else ()
+
+
+def _transcript(session: Session, how: How, cell: str, run: str) -> Transcript | None:
+    if not (how.thread or how.go_on):
+        return None
+    return Transcript(how.thread or session.thread or DEFAULT_THREAD, cell, run, how.new)
+
+
+def _shape(wanted: str, namespace: Mapping[str, Any]) -> Shape:
+    """The schema that `--schema` names: an expression of the notebook, or a text that describes one."""
+    root = wanted.split("[")[0].split(".")[0].strip()
+    if root in namespace or (root == "list" and not _is_short(wanted)):
+        try:
+            return schema_for(eval(wanted, {"list": list, "dict": dict, **namespace}), namespace)  # the user's own code
+        except SettingsError:
+            raise
+        except Exception as error:
+            raise PromptError(
+                f"--schema {wanted!r} raised {type(error).__name__}: {error}",
+                hint='Name a type, or write fields such as --schema "name: str, year: int".',
+            ) from None
+    if ":" not in wanted and wanted.isidentifier():
+        raise SettingsError(
+            f"--schema {wanted!r}: there is no such variable{nearest(wanted, namespace)}",
+            hint='Name a type of this notebook, or write fields such as --schema "name: str, year: int".',
+        )
+    return schema_for(wanted, namespace)
+
+
+def _is_short(wanted: str) -> bool:
+    return ":" in wanted
+
+
+def _tools(how: How, settings: Settings, namespace: Mapping[str, Any]) -> tuple[Tool, ...]:
+    found = tools_from(namespace, how.tools) if how.tools else []
+    return (*found, *(web_tools(settings) if how.web else ()))

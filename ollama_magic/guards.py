@@ -1,0 +1,151 @@
+"""What can be known to go wrong before a question is sent, or seen to have gone wrong after: pictures for a model
+without eyes, a level of thinking that it does not have, a prompt that does not fit into its context.
+
+A server cuts a prompt that is too long without a word and answers what is left; the one sign is the count of tokens
+that it read. So the length is estimated before, and compared with that count after.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from .context import estimate
+from .errors import OllamaMagicError, Unsupported
+from .threads import fit, message_tokens
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .events import Request, Stats
+    from .wire.catalog import ModelDetails
+
+__all__ = ["Checked", "check", "cut_notice"]
+
+_EMBEDDED_CONTEXT: Final = 4096
+_LOOK_FROM: Final = 1500
+"""Estimated tokens below which no context is too short, so that nothing needs to be asked of the server."""
+_ROOM: Final = 0.9
+"""The part of a context that a prompt may take: an estimate errs, and the answer needs room as well."""
+_CUT: Final = 0.6
+"""A prompt of which the server read less than this part of the estimate was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A request that may be sent, and what the reader should know first. `tokens` is the estimate for the prompt."""
+
+    request: Request
+    tokens: int
+    notices: tuple[str, ...] = ()
+
+
+async def check(client: Client, request: Request) -> Checked:
+    """`request`, its history trimmed to the context where that is known, or Unsupported before anything is sent."""
+    details = await _details(client, request)
+    if any(message.images for message in request.messages):
+        _check_vision(client, request, details)
+    if request.think is not None and details is not None:
+        _check_thinking(request, details)
+    tokens = prompt_tokens(request)
+    if tokens < _LOOK_FROM:
+        return Checked(request, tokens)
+    context = await _context_length(client, request, details)
+    if context is None or tokens <= context * _ROOM:
+        return Checked(request, tokens)
+    kept, gone = fit(request.messages, int(context * _ROOM), estimate)
+    notices = []
+    if gone:
+        turns = sum(message.role == "user" for message in gone)
+        notices.append(
+            f"The thread is longer than the context of {context:,} tokens: its oldest {turns} "
+            f"turn{'' if turns == 1 else 's'} {'was' if turns == 1 else 'were'} left out."
+        )
+    request = replace(request, messages=kept)
+    tokens = prompt_tokens(request)
+    if tokens > context * _ROOM:
+        notices.append(
+            f"The prompt has about {tokens:,} tokens and the context {context:,}: the server may drop its beginning. "
+            f"{_repair(client, tokens, details)}"
+        )
+    return Checked(request, tokens, tuple(notices))
+
+
+def prompt_tokens(request: Request) -> int:
+    """About how many tokens the messages of a request cost."""
+    return sum(message_tokens(message, estimate) for message in request.messages)
+
+
+def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
+    """What to say where the server read much less than was sent; "" otherwise."""
+    read = stats.prompt_tokens
+    images = any(message.images for message in checked.request.messages)
+    if read is None or images or checked.tokens < _LOOK_FROM or read >= checked.tokens * _CUT:
+        return ""
+    return (
+        f"The server read {read:,} tokens of a prompt of about {checked.tokens:,}: it dropped the rest. "
+        f"{_repair(client, checked.tokens, None)}"
+    )
+
+
+def _repair(client: Client, tokens: int, details: ModelDetails | None) -> str:
+    if client.settings.mode == "embedded":
+        return "The built-in model reads no more; use another one, or a shorter prompt."
+    wanted = 1 << max(int(tokens * 1.3).bit_length(), 12)
+    most = details.context_length if details is not None else None
+    if most is not None and most < tokens:
+        return f"The model reads at most {most:,}: use another one, or a shorter prompt."
+    return f"To give it room: --num-ctx {min(wanted, most) if most else wanted}"
+
+
+async def _details(client: Client, request: Request) -> ModelDetails | None:
+    """What the server tells of the model, asked only where something depends on it."""
+    wanted = request.think is not None or any(message.images for message in request.messages)
+    if client.settings.mode == "embedded" or not (wanted or prompt_tokens(request) >= _LOOK_FROM):
+        return None
+    try:
+        return await client.show(request.model)
+    except OllamaMagicError:
+        return None  # the question itself will say what is wrong, if anything is
+
+
+def _check_vision(client: Client, request: Request, details: ModelDetails | None) -> None:
+    if client.settings.mode == "embedded" or (details is not None and details.can("vision") is False):
+        raise Unsupported(
+            f"{request.model} cannot see pictures, and the prompt has one; nothing was sent",
+            hint="Use a model with vision, such as llama3.2-vision or qwen2.5vl; %ollama list shows capabilities.",
+        )
+
+
+def _check_thinking(request: Request, details: ModelDetails) -> None:
+    values, asked = details.thinking_values, request.think
+    if isinstance(asked, str) and values is not None and asked not in values:
+        levels = [str(value) for value in values if isinstance(value, str)]
+        near = difflib.get_close_matches(asked, levels, n=1)
+        raise Unsupported(
+            f"{request.model} has no thinking level {asked!r}; nothing was sent",
+            hint=f"{f'Did you mean {near[0]}? ' if near else ''}"
+            + (f"It has {', '.join(levels)}." if levels else "It has no levels: use --think or --no-think."),
+        )
+    if asked not in (None, False) and details.can("thinking") is False:
+        raise Unsupported(
+            f"{request.model} does not think; nothing was sent", hint="Leave --think out, or use a thinking model."
+        )
+
+
+async def _context_length(client: Client, request: Request, details: ModelDetails | None) -> int | None:
+    """The context that the request will have: as asked, as loaded, else the model's own; None where nobody says."""
+    asked = request.options.get("num_ctx")
+    most = details.context_length if details is not None else None
+    if isinstance(asked, int):
+        return min(asked, most) if most else asked
+    if client.settings.mode == "embedded":
+        return _EMBEDDED_CONTEXT
+    if client.settings.mode == "local":
+        try:
+            for model in await client.ps():
+                if model.name in (request.model, f"{request.model}:latest") and model.context_length:
+                    return model.context_length
+        except OllamaMagicError:
+            pass  # not every server tells
+    return most

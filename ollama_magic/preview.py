@@ -1,0 +1,72 @@
+"""`--dry-run`: exactly what would be sent, and what each part of it costs. Nothing is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .context import estimate
+from .endpoint import endpoint_for
+from .render import Preview
+from .threads import IMAGE_TOKENS, message_tokens
+from .wire import native, openai
+from .wire.surface import choose
+
+if TYPE_CHECKING:
+    from .question import Question
+    from .session import Session
+    from .settings import Settings
+
+__all__ = ["preview"]
+
+_LONGEST_PICTURE = 40
+
+
+def preview(session: Session, question: Question, settings: Settings) -> Preview:
+    """The address, each message and variable with its estimated tokens, and the JSON body.
+
+    Raises what asking would raise before it sends anything.
+    """
+    model = settings.model or "(chosen when asked)"
+    request = question.request(settings, model)
+    if settings.mode == "embedded":
+        where, surface = "the embedded engine", choose(settings.api, ("openai",), request)
+        path, body = openai.encode_chat(request, dialect="llama.cpp")
+    else:
+        endpoint = endpoint_for(settings)
+        where, surface = endpoint.host.display, choose(settings.api, endpoint.surfaces, request)
+        path, body = (native if surface == "native" else openai).encode_chat(request)
+    rows = [
+        (message.role, _tokens(message_tokens(message, estimate)), message.content, _pictures(len(message.images)))
+        for message in request.messages
+    ]
+    total = sum(message_tokens(message, estimate) for message in request.messages)
+    parts = [(f"{{{name}}}", _tokens(cost)) for name, cost in question.included]
+    context = request.options.get("num_ctx")
+    fits = f" of a context of {context:,}" if isinstance(context, int) else ""
+    return Preview(
+        title=f"Would be sent: POST {where}{path}",
+        messages=rows,
+        parts=parts,
+        body=json.dumps(_shortened(body), indent=2, ensure_ascii=False),
+        note=f"About {total:,} tokens{fits}. Nothing was sent.",
+    )
+
+
+def _tokens(count: int) -> str:
+    return f"~{count:,}"
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}, ~{count * IMAGE_TOKENS:,} tokens" if count else ""
+
+
+def _shortened(value: Any) -> Any:
+    """The body with pictures cut short: base64 tells a reader nothing."""
+    if isinstance(value, dict):
+        return {name: _shortened(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_shortened(inner) for inner in value]
+    if isinstance(value, str) and len(value) > 2000 and " " not in value[:2000]:
+        return f"{value[:_LONGEST_PICTURE]}… ({len(value):,} characters)"
+    return value

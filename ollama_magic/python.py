@@ -1,0 +1,143 @@
+"""The same from Python: `ask()` and `Chat`, blocking, in notebooks and in scripts. `Client` has the async forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .answering import Reading, Stopped, answer_into
+from .context import PromptError, describe
+from .context.pictures import image_from_bytes, picture_file
+from .errors import OllamaMagicError
+from .events import Image
+from .question import Question, Transcript
+from .schema import schema_for
+from .session import current
+from .settings import FIELDS
+from .tools import tools_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from .events import Answer, Event
+
+__all__ = ["Chat", "ask"]
+
+_SETTINGS = {field.name for field in FIELDS} - {"options"}
+
+
+def ask(
+    prompt: str,
+    model: str | None = None,
+    *,
+    system: str | None = None,
+    schema: Any = None,
+    images: Sequence[Image | bytes | str | Path | Any] = (),
+    tools: Sequence[Callable[..., Any]] = (),
+    thread: str = "",
+    think: bool | str | None = None,
+    **options: Any,
+) -> Answer:
+    """Ask, wait, and return the Answer; shows nothing.
+
+    What is not given is as `%ollama config` says. `schema`: a pydantic model, dataclass, TypedDict, JSON schema, or a
+    text such as "name: str, year: int"; then `answer.value` is of that type. `images`: encoded bytes, files, figures,
+    PIL images or arrays. `tools`: functions the model may call, run in this thread. `thread`: the conversation to go
+    on with, shared with `%%ollama -i`. `options`: settings (mode, host, cache, ...) or the model's own (top_k, ...).
+    Raises what went wrong, with `.partial`; the text so far is kept in `ollama_magic.last`.
+    """
+    how = {"system": system, "schema": schema, "images": images, "tools": tools, "think": think}
+    answer, problem = answer_into(_Silent(), _reading(prompt, thread, {"model": model, **how, **options}))
+    if problem is not None:
+        raise problem
+    return answer
+
+
+class Chat:
+    """A conversation: `chat("hello")` gives an Answer, `chat.stream("hello")` its events as they come.
+
+    `name` makes it one of the kernel's threads, shared with `%%ollama -i NAME`; the other arguments are as for `ask`
+    and hold for every turn.
+    """
+
+    def __init__(self, name: str = "", model: str | None = None, **how: Any) -> None:
+        global _count
+        if not name:
+            _count += 1
+            name = f"chat-{_count}"
+        self.name = name
+        self._how = {"model": model, **how}
+
+    def __call__(self, prompt: str, **how: Any) -> Answer:
+        """Ask the next question of this conversation."""
+        return ask(prompt, thread=self.name, **{**self._how, **how})
+
+    def stream(self, prompt: str, **how: Any) -> Iterator[Event]:
+        """Ask the next question, and give the events as they come; the turn is kept when they end or are left.
+
+        Tools run while the events are read. Raises what `ask` raises.
+        """
+        reading = _reading(prompt, self.name, {**self._how, **how})
+        problem: BaseException | None = Stopped()  # unless it is read to its end
+        try:
+            for events in reading.batches():
+                yield from events
+            problem = None
+        except OllamaMagicError as raised:
+            problem = raised
+            raise
+        finally:
+            reading.keep(problem)
+
+    @property
+    def turns(self) -> tuple[Any, ...]:
+        """The turns so far."""
+        threads = current().threads
+        return threads.turns(self.name) if self.name in threads.names() else ()
+
+    def __repr__(self) -> str:
+        return f"Chat({self.name!r}, {len(self.turns)} turns)"
+
+
+_count = 0
+
+
+class _Silent:
+    """A view that shows nothing."""
+
+    def show(self, events: Sequence[Event]) -> None:
+        pass
+
+    def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
+        pass
+
+
+def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
+    """A question from Python; `how` as for `ask`."""
+    given = {name: value for name, value in how.items() if name not in ("schema", "images", "tools")}
+    known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
+    own = {name: value for name, value in given.items() if name not in _SETTINGS}
+    settings = current().settings({**known, **({"options": own} if own else {})}, label="ask()")
+    session, tools, schema = current(), list(how.get("tools") or ()), how.get("schema")
+    question = Question(
+        prompt=prompt,
+        images=tuple(_image(each) for each in how.get("images") or ()),
+        history=session.threads.history(thread) if thread else (),
+        shape=None if schema is None else schema_for(schema),
+        tools=tuple(tools_from({}, tools)),
+        rounds=settings.rounds,
+        cache="off" if tools else settings.cache,
+        transcript=Transcript(thread) if thread else None,
+    )
+    return Reading(session, question, settings)
+
+
+def _image(given: Any) -> Image:
+    if isinstance(given, Image):
+        return given
+    if isinstance(given, bytes):
+        return image_from_bytes(given, "the picture")
+    found = picture_file(Path(given)) if isinstance(given, str | Path) else describe(given)
+    if not found.images:
+        raise PromptError(f"A {type(given).__name__} is no picture", hint="Give bytes, a file, a figure or an image.")
+    return found.images[0]

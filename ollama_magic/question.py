@@ -1,0 +1,67 @@
+"""One question on its way: what is asked, with what, and how its answer is kept. A value; nothing happens here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .chat import MOST_ROUNDS
+from .events import Image, Message, Request
+
+if TYPE_CHECKING:
+    from .schema import Shape
+    from .settings import Settings
+    from .tools import Tool
+
+__all__ = ["CachePolicy", "Question", "Transcript"]
+
+CachePolicy = Literal["off", "use", "refresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The conversation that a question belongs to: its name, the cell that asks, and whether it begins anew."""
+
+    name: str
+    cell: str = ""
+    run: str = ""
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt with all that goes with it. `included` is what of the notebook stands in it, with estimated tokens."""
+
+    prompt: str
+    images: tuple[Image, ...] = ()
+    history: tuple[Message, ...] = ()
+    included: tuple[tuple[str, int], ...] = ()
+    notices: tuple[str, ...] = ()
+    shape: Shape | None = None
+    tools: tuple[Tool, ...] = ()
+    rounds: int = MOST_ROUNDS
+    cache: CachePolicy = "off"
+    transcript: Transcript | None = field(default=None)
+
+    @property
+    def user(self) -> Message:
+        """The turn that asks."""
+        return Message("user", self.prompt, images=self.images)
+
+    def request(self, settings: Settings, model: str) -> Request:
+        """What is sent to `model`: system prompt, history, the question; with the settings' options."""
+        system = (Message("system", settings.system),) if settings.system else ()
+        wanted: Any = None
+        if self.shape is not None:
+            wanted = self.shape.json_schema
+        elif settings.format == "json":
+            wanted = "json"
+        return Request(
+            model=model,
+            messages=(*system, *self.history, self.user),
+            options=settings.request_options(),
+            think=settings.think,
+            format=wanted,
+            tools=tuple(tool.schema for tool in self.tools),
+            keep_alive=settings.keep_alive,
+        )

@@ -1,0 +1,81 @@
+"""An answer from the cache, or a fresh one that is put there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .cache import Cache, CacheError, Recorder, key_of, replay
+from .chat import ToolWork
+from .client import Client
+from .errors import OllamaMagicError
+from .events import Done, Notice, Progress, Restart, Start
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .events import Event, Request
+    from .settings import Settings
+
+__all__ = ["Recall", "remembered"]
+
+_DIGEST_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Where to look and for what: `request` is the question as it was asked, its model "" where none was named."""
+
+    cache: Cache
+    request: Request
+    settings: Settings
+
+    async def digest(self) -> str:
+        """The digest of the model as it is installed now; "" where nobody can tell, such as without a server."""
+        if self.settings.mode != "local" or not self.request.model:
+            return ""
+        wanted = (self.request.model, f"{self.request.model}:latest")
+        with suppress(OllamaMagicError, TimeoutError):
+            async with asyncio.timeout(_DIGEST_S), Client(self.settings) as client:
+                return next((model.digest for model in await client.tags() if model.name in wanted), "")
+        return ""
+
+
+async def remembered(
+    fresh: AsyncGenerator[Event | ToolWork, None], recall: Recall, *, refresh: bool
+) -> AsyncGenerator[Event | ToolWork, None]:
+    """The answer as it was recorded, if it was; else `fresh`, recorded as it comes.
+
+    A cache that cannot be used costs a notice, never an answer.
+    """
+    async with aclosing(fresh):
+        key = key_of(recall.request, await recall.digest())
+        try:
+            found = None if refresh else await asyncio.to_thread(recall.cache.get, key)
+        except CacheError as error:
+            yield Notice(str(error))
+            found = None
+        if found is not None:
+            settings = recall.settings
+            model = recall.request.model or "the model of the recording"
+            yield Start(model, settings.mode, "replayed", "", recall.request)
+            async for again in replay(found, pace=settings.pace):
+                yield again
+            return
+        recorder = Recorder()
+        model = ""
+        async for event in fresh:
+            if isinstance(event, Restart):
+                recorder = Recorder()
+            elif isinstance(event, Start):
+                model = event.model
+            elif not isinstance(event, Progress | ToolWork):
+                recorder.feed(event)
+            if isinstance(event, Done):
+                try:
+                    await asyncio.to_thread(recall.cache.put, key, recorder.events, model=model)
+                except CacheError as error:
+                    yield Notice(str(error))
+            yield event

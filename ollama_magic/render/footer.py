@@ -1,0 +1,111 @@
+"""The lines around an answer: what is being waited for, how it went, and what the reader must know about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ollama_magic.render.text import one_line
+
+if TYPE_CHECKING:
+    from ollama_magic.events import Answer, Progress, Stats
+
+__all__ = ["count_words", "footer_line", "marks", "megabytes", "progress_line", "rate_line", "seconds"]
+
+_SURFACES: Final = {"openai": "/v1", "native": "/api"}
+_REASONS: Final = {
+    "stop": "complete",
+    "length": "cut off by the token limit",
+    "tool_calls": "asked for tools",
+    "load": "model loaded",
+    "unload": "model unloaded",
+    "stopped": "stopped by you",
+    "incomplete": "incomplete",
+}
+
+
+def footer_line(answer: Answer) -> str:
+    """One line: model · mode and surface · tokens in → out · time to the first · speed · why it ended."""
+    stats = answer.stats
+    speed = stats.tokens_per_second
+    surface = _SURFACES.get(answer.surface, answer.surface)
+    parts = [
+        one_line(answer.model, 80),
+        one_line(f"{answer.mode} {surface}".strip(), 40),
+        _tokens(stats),
+        f"first token {seconds(stats.first_token_s)}" if stats.first_token_s is not None else "",
+        f"{speed:.0f} tok/s" if speed and speed >= 10 else f"{speed:.1f} tok/s" if speed else "",
+        _included(answer),
+        _REASONS.get(answer.reason) or one_line(answer.reason, 40),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def marks(answer: Answer) -> list[str]:
+    """What the reader must not miss, shown also when there is no footer: cut off, stopped, empty."""
+    found: list[str] = []
+    if answer.reason == "stopped":
+        found.append("stopped — this is what had arrived" if answer.text else "stopped — nothing had arrived")
+    elif answer.reason == "incomplete":
+        found.append(f"incomplete: {one_line(answer.error) or 'the answer ended before the server said it was done'}")
+    elif answer.reason == "length":
+        found.append("cut off: the limit on tokens was reached (--max-tokens, or the model's context)")
+    if answer.tool_calls and not answer.tool_results:
+        names = ", ".join(one_line(call.name, 60) for call in answer.tool_calls[:10])
+        found.append(f"the model asks to call: {names}")
+    elif not answer.text.strip() and answer.complete and answer.reason not in ("load", "unload"):
+        found.append("the model thought, but gave no answer" if answer.thinking else "the answer is empty")
+    return found
+
+
+def progress_line(progress: Progress, waited: float) -> str:
+    """What is being waited for: "loading model… 12 s", "downloading… 12 of 98 MB (12 %)"."""
+    phase = one_line(progress.phase, 120)
+    if progress.done is not None:
+        if progress.total:
+            share = min(100, 100 * progress.done // progress.total)
+            return f"{phase}… {megabytes(progress.done)} of {megabytes(progress.total)} MB ({share} %)"
+        return f"{phase}… {megabytes(progress.done)} MB"
+    return f"{phase}… {waited:.0f} s" if waited >= 1 else f"{phase}…"
+
+
+def rate_line(tokens: int, writing: float, silent: float) -> str:
+    """How fast it goes, or how long nothing has come: a slow model and a stuck one must look different."""
+    if silent >= 3:
+        step = 1 if silent < 10 else 5 if silent < 60 else 15
+        return f"nothing new for {int(silent // step * step)} s"
+    return f"{tokens / writing:.0f} tok/s" if tokens > 1 and writing >= 0.3 else "writing…"
+
+
+def seconds(value: float) -> str:
+    """A duration for people: 0.21 s, 12 s, 3 min 5 s."""
+    if value < 10:
+        return f"{value:.2f} s"
+    return f"{value:.0f} s" if value < 120 else f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def megabytes(size: int) -> str:
+    """Bytes as a number of MB, without the unit."""
+    value = size / 1e6
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def count_words(text: str) -> str:
+    """ "1 word", "123 words"."""
+    count = len(text.split())
+    return "1 word" if count == 1 else f"{count:,} words"
+
+
+def _included(answer: Answer) -> str:
+    """What of the notebook stood in the question: "with df ~526 tokens, city ~3 tokens"."""
+    shown = [f"{one_line(name, 40)} ~{tokens:,} tokens" for name, tokens in answer.included[:4]]
+    more = len(answer.included) - len(shown)
+    return f"with {', '.join(shown)}{f' and {more} more' if more > 0 else ''}" if shown else ""
+
+
+def _tokens(stats: Stats) -> str:
+    known = stats.prompt_tokens, stats.output_tokens
+    if known == (None, None):
+        return ""
+    into, out = ("?" if count is None else f"{count:,}" for count in known)
+    cached = f" ({stats.cached_tokens:,} cached)" if stats.cached_tokens else ""
+    return f"{into}{cached} → {out} tokens"

@@ -1,0 +1,252 @@
+"""When to repaint what: the first token at once, then about ten times a second, and never more than is worth it.
+
+Pure: a clock and a sink are given. Two ways of showing, because a cell may hold more than our answer:
+
+- The whole cell is ours: finished chunks are frozen, each in an output of its own, and only the live tail is repainted.
+  When it is over, all of it is replaced by one output.
+- Otherwise: one output, repainted as a whole, at intervals that grow with its size.
+
+A repaint waits until enough new text has come for the bytes it costs (`_WORTH` times at most), or until the reader has
+waited long enough; and rendering may take only a part of the time.
+"""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from typing import TYPE_CHECKING, Protocol
+
+from ollama_magic.events import Notice, Progress, Restart, Start, Text, Thinking, ToolRequest, ToolResult
+from ollama_magic.render.blocks import Chunk, Splitter
+from ollama_magic.render.bundle import Bundle, answer_bundle, body_html, notices_html, thinking_html
+from ollama_magic.render.footer import progress_line, rate_line
+from ollama_magic.render.forms import LIVE_FORM
+from ollama_magic.render.look import PHASE, PRE_TEXT, div, wrap
+from ollama_magic.render.text import ControlFilter
+from ollama_magic.render.tooling import result_html
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ollama_magic.errors import OllamaMagicError
+    from ollama_magic.events import Answer, Event
+
+__all__ = ["LiveView", "Sink", "ViewSettings"]
+
+_INTERVAL = 0.1
+_WORTH = 64  # bytes of repaint for a character of new text
+_PATIENCE = 0.2  # seconds after which new text is shown whatever it costs
+_RATE = 25_000  # characters a second beyond which patience grows; twice that where all of the text is repainted
+_SHARE = 4  # rendering may take a quarter of the time
+_MAX_LIVE = 400_000  # beyond it only the end is shown until the answer is whole
+_THINKING_SHOWN = 400
+
+
+class ViewSettings(Protocol):
+    """What of the settings a view needs."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def render(self) -> str: ...
+    @property
+    def quiet(self) -> bool: ...
+
+
+class Sink(Protocol):
+    """Where outputs go. The last one added is the one that is updated."""
+
+    def add(self, bundle: Bundle) -> None: ...
+    def update(self, bundle: Bundle) -> None: ...
+    def replace_all(self, bundle: Bundle) -> None: ...
+    def clear(self) -> None: ...
+
+
+class LiveView:
+    """Shows one answer in a notebook while it arrives, and leaves one output behind."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        settings: ViewSettings,
+        *,
+        whole_cell: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sink, self._clock, self._whole = sink, clock, whole_cell
+        self._format, self._quiet, self._once = settings.format, settings.quiet, settings.render == "once"
+        self._form = LIVE_FORM.get(settings.format, settings.format)
+        self._filter = ControlFilter()
+        self._splitter = Splitter(lines=self._form != "markdown")
+        self._chunks: list[Chunk] = []  # finished, not yet painted
+        self._frozen: list[str] = []  # one output: the HTML of its finished chunks
+        self._notices: list[str] = []
+        self._tools: list[str] = []  # HTML of calls that were made, not yet painted for good
+        self._thinking = ""
+        self._words = 0
+        self._tokens = 0
+        self._progress: tuple[Progress, float] | None = None
+        self._first = self._latest = 0.0
+        self._painted = False  # anything at all
+        self._urgent = False  # the first token
+        self._open = False  # the last output may still be updated
+        self._next = 0.0
+        self._last = 0.0
+        self._last_size = 0
+        self._unpainted = 0
+        self._changed = False
+        self._phase_shown = ""
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Take what arrived, nothing for a tick, and repaint if it is time to."""
+        now = self._clock()
+        for event in events:
+            self._take(event, now)
+        if not self._once and self._is_due(now):
+            self._paint(now)
+
+    def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
+        """Leave the one output that is kept; `error` is shown by whoever raises it, here it is only marked."""
+        nothing = not (answer.text.strip() or answer.thinking.strip() or answer.tool_calls or answer.notices)
+        if error is not None and nothing and (self._whole or not self._painted):
+            if self._painted:
+                self._sink.clear()
+            return
+        bundle = answer_bundle(answer, self._format, quiet=self._quiet)
+        if not self._painted:
+            self._sink.add(bundle)
+        elif self._whole:
+            self._sink.replace_all(bundle)
+        else:
+            self._sink.update(bundle)
+
+    # ---- taking ------------------------------------------------------------------------------------------------
+
+    def _take(self, event: Event, now: float) -> None:
+        if isinstance(event, Text):
+            self._arrived(now, len(event.text))
+            self._chunks += self._splitter.feed(self._filter.feed(event.text))
+        elif isinstance(event, Thinking):
+            self._arrived(now, len(event.text) if not self._splitter.length else 0)
+            joined = self._thinking + event.text
+            self._words += len(joined.split()) - len(self._thinking.split())
+            self._thinking = joined[-_THINKING_SHOWN:] if len(joined) > 4 * _THINKING_SHOWN else joined
+        elif isinstance(event, Notice):
+            self._notices.append(event.text)
+            self._changed = True
+        elif isinstance(event, Progress):
+            started = self._progress[1] if self._progress and self._progress[0].phase == event.phase else now
+            self._progress = (event, started)
+            self._changed = True
+        elif isinstance(event, ToolRequest):
+            self._progress = (Progress("calling " + ", ".join(call.name for call in event.calls)), now)
+            self._changed = True
+        elif isinstance(event, ToolResult):
+            self._tools.append(result_html(event))
+            self._progress = (Progress("reading the result"), now)
+            self._changed = True
+        elif isinstance(event, Restart):
+            self._splitter = Splitter(lines=self._form != "markdown")
+            self._chunks.clear()
+            self._frozen.clear()
+            self._notices.append(event.reason)
+            self._changed = True
+        elif isinstance(event, Start):
+            self._changed = True
+
+    def _arrived(self, now: float, size: int) -> None:
+        if not self._tokens:
+            self._first = now
+            self._urgent = True
+        self._tokens += 1
+        self._latest = now
+        self._progress = None
+        self._unpainted += size
+        self._changed = True
+
+    # ---- when --------------------------------------------------------------------------------------------------
+
+    def _is_due(self, now: float) -> bool:
+        if self._urgent:
+            return True
+        if now < self._next:
+            return False
+        if not self._changed:
+            # Only the clock has moved: a phase that counts seconds.
+            return self._painted and now >= self._last + 1 and self._phase(now) != self._phase_shown
+        if self._unpainted * _WORTH >= self._last_size or not self._unpainted:
+            return True
+        rate = _RATE if self._whole else 2 * _RATE
+        return now >= self._last + max(_PATIENCE, self._last_size / rate)
+
+    def _phase(self, now: float) -> str:
+        if self._progress:
+            return progress_line(self._progress[0], now - self._progress[1])
+        if not self._tokens:
+            return "waiting…"
+        return rate_line(self._tokens, self._latest - self._first, now - self._latest)
+
+    # ---- painting ----------------------------------------------------------------------------------------------
+
+    def _paint(self, now: float) -> None:
+        begun = self._clock()
+        messages = 1
+        if self._splitter.length > _MAX_LIVE:
+            body = self._huge()
+        else:
+            done = "".join(body_html(chunk.markdown, self._form) for chunk in self._chunks)
+            if done and self._whole:
+                self._put(self._head() + done)
+                self._open = False
+                self._notices.clear()
+                self._tools.clear()
+                self._words = 0
+                messages = 2
+            elif done:
+                self._frozen.append(done)
+            body = "".join(self._frozen) + self._tail()
+        self._chunks.clear()
+        phase = self._phase(now)
+        # Only waiting is announced to a screen reader; a speed that changes ten times a second is not.
+        live = "" if self._tokens else ' role="status" aria-live="polite"'
+        size = self._put(self._head() + body + div(PHASE, phase, attributes=live))
+        spent = self._clock() - begun
+        self._last, self._last_size, self._phase_shown = now, size, phase
+        self._next = now + max(_INTERVAL * messages, spent * _SHARE)
+        self._unpainted, self._changed, self._urgent = 0, False, False
+
+    def _put(self, html: str) -> int:
+        html = wrap(html)
+        # A front end without HTML has nothing to update either: it gets the text at the end.
+        bundle: Bundle = ({"text/html": html, "text/plain": " "}, {})
+        if self._open:
+            self._sink.update(bundle)
+        else:
+            self._sink.add(bundle)
+        self._painted = self._open = True
+        return len(html)
+
+    def _head(self) -> str:
+        notices = notices_html(self._notices) + "".join(self._tools)
+        if not self._words:
+            return notices
+        words = f"{self._words:,} word{'' if self._words == 1 else 's'}"
+        if self._splitter.length:
+            return notices + thinking_html(f"Thinking · {words}", "shown when the answer is whole")
+        return notices + thinking_html(f"Thinking… {words}", "… " + self._thinking[-_THINKING_SHOWN:])
+
+    def _tail(self) -> str:
+        tail = self._splitter.tail
+        text = tail.markdown if tail.text.strip() else ""
+        if self._form == "markdown":
+            # The start of a list or rule under a paragraph would make it a heading for a moment.
+            head, newline, last = text.rpartition("\n")
+            if newline and last and not last.strip(" -="):
+                text = head
+        return body_html(text, self._form) if text else ""
+
+    def _huge(self) -> str:
+        self._frozen.clear()
+        end = escape(self._splitter.tail.text[-2_000:], quote=False)
+        note = f"{self._splitter.length // 1000:,} kB so far; here is the end, the whole follows when it is complete"
+        return f'{div(PHASE, note)}<pre style="{PRE_TEXT}">{end}</pre>'

@@ -1,0 +1,235 @@
+"""A model's Markdown as HTML that can do nothing but be read.
+
+JupyterLab puts trusted Markdown into the page unsanitised, and the output of a cell that was just run is trusted. So no
+front end ever parses a model's Markdown: it is parsed here, with raw HTML switched off, and written by the functions
+below. They are the only source of tags and attributes, and every text passes `escape`. What they can emit is listed
+in ELEMENTS, which the tests hold against every output.
+
+Links lead to http, https and mailto only; a picture becomes a link to it and is not loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from ollama_magic.render.blocks import Splitter
+from ollama_magic.render.highlight import code_block
+from ollama_magic.render.look import PRE_TEXT
+from ollama_magic.render.maths import maths_html, maths_rules
+from ollama_magic.render.text import clean, host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+__all__ = ["ELEMENTS", "MAX_MARKDOWN", "markdown_html", "parser", "preformatted", "safe_url"]
+
+MAX_MARKDOWN: Final = 400_000
+"""Characters; a longer text is shown as it is, without being parsed."""
+
+_PIECE = 24_000
+_MAX_NESTING = 24
+_SCHEMES = frozenset({"http", "https", "mailto"})
+_LINK = ' target="_blank" rel="noopener noreferrer nofollow"'
+
+ELEMENTS: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(("p", "em", "strong", "s", "br", "hr", "blockquote", "ul", "li"), frozenset()),
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6", "thead", "tbody", "tr", "table"), frozenset()),
+    **dict.fromkeys(("code", "pre", "th", "td"), frozenset({"style"})),
+    "div": frozenset({"style", "class", "role", "aria-live"}),
+    "span": frozenset({"style", "class"}),
+    "details": frozenset(),
+    "summary": frozenset(),
+    "ol": frozenset({"start"}),
+    "a": frozenset({"href", "target", "rel"}),
+}
+"""Every tag that an answer's HTML can have, with its attributes."""
+
+
+def markdown_html(text: str) -> str:
+    """`text` as safe HTML, balanced whatever the text is. Text over MAX_MARKDOWN is shown as it is.
+
+    A long text is parsed in pieces, because a parser's worst cases are quadratic in what it is given at once.
+    """
+    text = clean(text)
+    if len(text) > MAX_MARKDOWN:
+        return preformatted(text)
+    if len(text) <= _PIECE:
+        return _render(text, {})
+    environment: dict[str, Any] = {}
+    definitions = "\n".join(re.findall(r"^ {0,3}\[[^\[\]\n]{1,200}\]:[^\n]{1,2000}$", text, re.MULTILINE))
+    parser().parse(definitions[:_PIECE], environment)
+    splitter = Splitter(size=_PIECE, growth=0)
+    pieces = [*splitter.feed(text), splitter.tail]
+    return "".join(_render(piece.markdown, environment) for piece in pieces)
+
+
+def preformatted(text: str) -> str:
+    """`text` as it is, in the text's own font."""
+    return f'<pre style="{PRE_TEXT}">{escape(clean(text), quote=False)}</pre>\n'
+
+
+def safe_url(url: str) -> str:
+    """`url` if a link may lead there, else ""."""
+    if re.search(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\\<>\"`]", url):
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in _SCHEMES or (parts.scheme.lower() != "mailto" and not parts.netloc):
+        return ""
+    return url
+
+
+@functools.cache
+def parser() -> MarkdownIt:
+    """CommonMark with tables, strikethrough and maths, and without raw HTML."""
+    from markdown_it import MarkdownIt
+
+    md = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": _MAX_NESTING}).enable(
+        ["table", "strikethrough"]
+    )
+    md.validateLink = lambda url: bool(safe_url(url))  # type: ignore[method-assign]
+    maths_rules(md)
+    return md
+
+
+def _render(text: str, environment: dict[str, Any]) -> str:
+    tokens = parser().parse(text, environment)
+    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
+        return preformatted(text)  # the parser drops what lies deeper
+    html = blocks(tokens)
+    # A few lines can ask for a table of a million empty cells.
+    return html if len(html) < 20 * len(text) + 20_000 else preformatted(text)
+
+
+# ---- tokens to HTML --------------------------------------------------------------------------------------------
+
+_SIMPLE: Final = {
+    "blockquote": "blockquote",
+    "bullet_list": "ul",
+    "list_item": "li",
+    "table": "table",
+    "thead": "thead",
+    "tbody": "tbody",
+    "tr": "tr",
+    "strong": "strong",
+    "em": "em",
+    "s": "s",
+}
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+
+
+def blocks(tokens: Iterable[Token]) -> str:
+    """The HTML of a token stream."""
+    parts: list[str] = []
+    for token in tokens:
+        handler = _HANDLERS.get(token.type)
+        if handler is not None:
+            parts.append(handler(token))
+            continue
+        name, _, side = token.type.rpartition("_")
+        tag = _SIMPLE.get(name)
+        if tag is None or side not in ("open", "close"):
+            # A kind of token that nobody here knows: its text, and nothing else of it.
+            parts.append(escape(token.content))
+        else:
+            parts.append(f"<{tag}>" if side == "open" else f"</{tag}>")
+            if token.block:
+                parts.append("\n")
+    return "".join(parts)
+
+
+def _inline(token: Token) -> str:
+    return _spans(token.children or ())
+
+
+def _spans(tokens: Sequence[Token]) -> str:
+    """As `blocks`, but a link that is not allowed loses both its tags."""
+    parts: list[str] = []
+    allowed: list[bool] = []
+    for token in tokens:
+        if token.type == "link_open":
+            url = safe_url(str(token.attrs.get("href", "")))
+            allowed.append(bool(url))
+            if url:
+                parts.append(f'<a href="{escape(url)}"{_LINK}>')
+        elif token.type == "link_close":
+            if allowed and allowed.pop():
+                parts.append("</a>")
+        elif token.type == "image":
+            parts.append(_image(token, inside_link=any(allowed)))
+        else:
+            parts.append(blocks((token,)))
+    return "".join(parts)
+
+
+def _image(token: Token, *, inside_link: bool) -> str:
+    url = safe_url(str(token.attrs.get("src", "")))
+    host = host_of(url)
+    label = escape(f"🖼 {_plain(token.children or ()) or 'picture'}" + (f" ({host})" if host else ""))
+    # A link in a link is not HTML: the browser would close the outer one.
+    return label if inside_link or not url else f'<a href="{escape(url)}"{_LINK}>{label}</a>'
+
+
+def _plain(tokens: Sequence[Token]) -> str:
+    return "".join(_plain(t.children) if t.children else t.content for t in tokens)
+
+
+def _paragraph(token: Token) -> str:
+    if token.hidden:  # in a tight list
+        return "" if token.nesting == 1 else "\n"
+    return "<p>" if token.nesting == 1 else "</p>\n"
+
+
+def _heading(token: Token) -> str:
+    tag = token.tag if token.tag in _HEADINGS else "h6"
+    return f"<{tag}>" if token.nesting == 1 else f"</{tag}>\n"
+
+
+def _cell(token: Token) -> str:
+    tag = "th" if token.type.startswith("th_") else "td"
+    if token.nesting != 1:
+        return f"</{tag}>"
+    align = re.fullmatch(r"text-align:(left|center|right)", str(token.attrs.get("style", "")))
+    return f'<{tag} style="text-align:{align.group(1) if align else "left"}">'
+
+
+def _ordered(token: Token) -> str:
+    if token.nesting != 1:
+        return "</ol>\n"
+    start = str(token.attrs.get("start", ""))
+    return f'<ol start="{start}">\n' if re.fullmatch(r"[0-9]{1,9}", start) else "<ol>\n"
+
+
+_HANDLERS: Final[dict[str, Callable[[Token], str]]] = {
+    "inline": _inline,
+    "text": lambda t: escape(t.content, quote=False),
+    "text_special": lambda t: escape(t.content, quote=False),
+    "code_inline": lambda t: f"<code>{escape(t.content, quote=False)}</code>",
+    "code_block": lambda t: code_block(t.content),
+    "fence": lambda t: code_block(t.content, t.info),
+    "softbreak": lambda _: "\n",
+    "hardbreak": lambda _: "<br>\n",
+    "hr": lambda _: "<hr>\n",
+    "paragraph_open": _paragraph,
+    "paragraph_close": _paragraph,
+    "heading_open": _heading,
+    "heading_close": _heading,
+    "th_open": _cell,
+    "th_close": _cell,
+    "td_open": _cell,
+    "td_close": _cell,
+    "ordered_list_open": _ordered,
+    "ordered_list_close": _ordered,
+    "math_inline": lambda t: maths_html(t.content, display=False),
+    "math_display": lambda t: maths_html(t.content, display=True),
+    "math_block": lambda t: f"<p>{maths_html(t.content, display=True)}</p>\n",
+}

@@ -1,0 +1,97 @@
+"""No notebook and no terminal: the text to standard output, as it comes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from ollama_magic.events import Answer, Notice, Restart, Text, ToolResult
+from ollama_magic.render.bundle import answer_text, form_of
+from ollama_magic.render.footer import footer_line, marks
+from ollama_magic.render.preview import Preview, preview_text
+from ollama_magic.render.tables import Card, Table, card_text, table_text
+from ollama_magic.render.text import ControlFilter, clean, one_line
+from ollama_magic.render.tooling import result_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ollama_magic.errors import OllamaMagicError
+    from ollama_magic.events import Event
+    from ollama_magic.render.live import ViewSettings
+
+__all__ = ["PlainView", "print_value", "write_text"]
+
+
+def write_text(stream: TextIO, text: str) -> None:
+    """Write `text`; what the stream's encoding does not have becomes `?`."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()
+
+
+class PlainView:
+    """Streams the answer's text, then what there is to know about it."""
+
+    def __init__(self, settings: ViewSettings, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stdout
+        self._form, self._quiet = settings.format, settings.quiet
+        # JSON is laid out when it is whole.
+        self._once = settings.render == "once" or settings.format == "json"
+        self._filter = ControlFilter()
+        self._wrote = ""  # the last thing written
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Write the new text."""
+        if self._once:
+            return
+        for event in events:
+            if isinstance(event, Notice):
+                self._write(f"{self._break()}{one_line(event.text, 400)}\n")
+            elif isinstance(event, Restart):
+                self._write(f"{self._break()}{one_line(event.reason, 400)}\n")
+            elif isinstance(event, ToolResult):
+                self._write(f"{self._break()}{result_line(event)}\n")
+        self._write(self._filter.feed("".join(event.text for event in events if isinstance(event, Text))))
+
+    def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
+        """Write what is missing: the rest of the text, marks, the footer."""
+        if self._once:
+            if not (error is not None and not answer.text and not answer.thinking and not answer.notices):
+                self._write(answer_text(answer, self._form, quiet=self._quiet) + "\n")
+            return
+        self._write(self._filter.close())
+        self._write(self._break())
+        if error is not None and not answer.text:
+            return
+        for mark in marks(answer):
+            self._write(f"[{mark}]\n")
+        footer = "" if self._quiet else footer_line(answer)
+        if footer:
+            self._write(f"\n{footer}\n")
+
+    def _break(self) -> str:
+        return "\n" if self._wrote and not self._wrote.endswith("\n") else ""
+
+    def _write(self, text: str) -> None:
+        if text:
+            write_text(self._stream, text)
+            self._wrote = text
+
+
+def print_value(value: Answer | Table | Card | Preview | OllamaMagicError | str, stream: TextIO | None = None) -> None:
+    """A table, card, error or text as lines of text."""
+    if isinstance(value, Answer):
+        text = answer_text(value, form_of(value))
+    elif isinstance(value, Table):
+        text = table_text(value)
+    elif isinstance(value, Card):
+        text = card_text(value)
+    elif isinstance(value, Preview):
+        text = preview_text(value)
+    else:
+        text = clean(value if isinstance(value, str) else f"{type(value).__name__}: {value}")
+    write_text(stream if stream is not None else sys.stdout, text + "\n")

@@ -1,0 +1,146 @@
+"""Small tables and status cards, as HTML, for a terminal, and as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from ollama_magic.render.look import FOOTER, div
+from ollama_magic.render.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+__all__ = ["Card", "Table", "card_html", "card_rich", "card_text", "table_html", "table_rich", "table_text"]
+
+_CELL = "text-align:{};padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under column names. `right` names the columns that hold numbers; `note` is one line below."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    note: str = ""
+    right: frozenset[str] = frozenset()
+    empty: str = "nothing to list"
+
+    def cells(self) -> list[list[str]]:
+        """The rows as clean single lines, each as wide as the columns."""
+        width = len(self.columns)
+        return [[one_line(str(cell)) for cell in (*row, *[""] * width)][:width] for row in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Names and values, a row each; a third item says what to do about it. `note` is one line below."""
+
+    title: str
+    rows: Sequence[tuple[str, str] | tuple[str, str, str]]
+    note: str = ""
+
+    def cells(self) -> list[tuple[str, str, str]]:
+        """The rows as clean single lines, each with its advice or ""."""
+        return [
+            (one_line(row[0]), one_line(row[1], 400), one_line(row[2], 400) if len(row) > 2 else "")
+            for row in self.rows
+        ]
+
+
+def table_html(table: Table) -> str:
+    """`table` as an HTML table."""
+    if not table.rows:
+        return _titled(table.title, div("", table.empty), table.note)
+    aligns = ["right" if name in table.right else "left" for name in table.columns]
+    head = "".join(_cell("th", name, align) for name, align in zip(table.columns, aligns, strict=True))
+    rows = "".join(
+        f"<tr>{''.join(_cell('td', cell, align) for cell, align in zip(row, aligns, strict=True))}</tr>\n"
+        for row in table.cells()
+    )
+    return _titled(table.title, f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n", table.note)
+
+
+def card_html(card: Card) -> str:
+    """`card` as an HTML table of two columns."""
+    rows = "".join(
+        f"<tr>{_cell('td', name, 'left', ';opacity:.65')}{_cell('td', _advised(value, advice), 'left')}</tr>\n"
+        for name, value, advice in card.cells()
+    )
+    return _titled(card.title, f"<table><tbody>{rows}</tbody></table>\n", card.note)
+
+
+def table_text(table: Table) -> str:
+    """`table` as aligned text."""
+    if not table.rows:
+        return _lines(table.title, [table.empty], table.note)
+    cells = [list(table.columns), *table.cells()]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(table.columns))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if name in table.right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, table.columns, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    return _lines(table.title, lines, table.note)
+
+
+def card_text(card: Card) -> str:
+    """`card` as aligned text."""
+    cells = card.cells()
+    width = max((len(name) for name, _, _ in cells), default=0)
+    indent = "\n" + " " * (width + 2)
+    lines = [f"{name.ljust(width)}  {_advised(value, advice, indent)}".rstrip() for name, value, advice in cells]
+    return _lines(card.title, lines, card.note)
+
+
+def table_rich(table: Table) -> RenderableType:
+    """`table` for a terminal."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    if not table.rows:
+        return Text(table_text(table))
+    view = RichTable(title=Text(table.title) if table.title else None, title_justify="left", box=None, pad_edge=False)
+    for name in table.columns:
+        view.add_column(Text(name), justify="right" if name in table.right else "left", overflow="fold")
+    for row in table.cells():
+        view.add_row(*map(Text, row))
+    view.caption, view.caption_justify = (Text(one_line(table.note)) if table.note else None), "left"
+    return view
+
+
+def card_rich(card: Card) -> RenderableType:
+    """`card` for a terminal."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    view = RichTable(title=Text(card.title), title_justify="left", box=None, pad_edge=False, show_header=False)
+    view.add_column(style="dim")
+    view.add_column(overflow="fold")
+    for name, value, advice in card.cells():
+        view.add_row(Text(name), Text(_advised(value, advice)))
+    view.caption, view.caption_justify = (Text(one_line(card.note)) if card.note else None), "left"
+    return view
+
+
+def _advised(value: str, advice: str, indent: str = "\n") -> str:
+    return f"{value}{indent}→ {advice}" if advice else value
+
+
+def _cell(tag: str, text: str, align: str, extra: str = "") -> str:
+    return f'<{tag} style="{_CELL.format(align)}{extra}">{escape(text)}</{tag}>'
+
+
+def _titled(title: str, body: str, note: str) -> str:
+    head = f"<div><strong>{escape(one_line(title))}</strong></div>" if title else ""
+    return head + body + (div(FOOTER, one_line(note, 400)) if note else "")
+
+
+def _lines(title: str, lines: list[str], note: str) -> str:
+    return "\n".join([*([one_line(title)] if title else []), *lines, *([one_line(note, 400)] if note else [])])

@@ -1,0 +1,58 @@
+"""Making a model's text safe to pass on as text: no control sequences, nothing that cannot be encoded."""
+
+from __future__ import annotations
+
+import re
+
+from ollama_magic.errors import strip_control
+
+__all__ = ["ControlFilter", "clean", "host_of", "one_line"]
+
+_MAX_HELD = 256
+# The start of an escape sequence whose end has not arrived: CSI without its final letter, OSC without its end.
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?)?\Z")
+
+
+def clean(text: str) -> str:
+    """`text` without control sequences, bidirectional overrides and lone surrogates; tabs and newlines stay."""
+    text = strip_control(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A JSON string may hold half a surrogate pair; no message to a front end can.
+        text = text.encode("utf-8", "replace").decode()
+    return text
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """`text` cleaned and squeezed into one line of at most `limit` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def host_of(url: str) -> str:
+    """The host a link leads to, "" where it names none. Never raises."""
+    match = re.match(r"[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?([^/?#:]+)", url, re.IGNORECASE)
+    return match.group(1) if match else ""
+
+
+class ControlFilter:
+    """`clean` for text that arrives in pieces: a sequence cut in two is still one sequence."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What of the text so far can be passed on."""
+        text = self._held + piece
+        self._held = ""
+        match = _UNFINISHED.search(text, max(0, len(text) - _MAX_HELD))
+        if match:
+            self._held = text[match.start() :]
+            text = text[: match.start()]
+        return clean(text) if text else ""
+
+    def close(self) -> str:
+        """What was still held back."""
+        held, self._held = self._held, ""
+        return clean(held)

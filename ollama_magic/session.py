@@ -1,0 +1,223 @@
+"""The composition root: one Session a kernel, shared by the magic, the panel and the Python functions.
+
+It owns what this kernel was told (`%ollama use`, `connect()`), decides who answers when nobody was named, and keeps
+the last answer. It blocks nowhere but in the methods that say so.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import bridge
+from .cache import Cache
+from .chat import converse
+from .client import Client
+from .embedded import engine
+from .embedded.weights import cache_folder
+from .endpoint import may_fall_back
+from .errors import OllamaMagicError, SettingsError, Unreachable
+from .events import Answer, Done, Included, Notice, Progress
+from .failed import Failures
+from .guards import check, cut_notice
+from .hosts import CLOUD, may_receive_key
+from .models import choose_model
+from .recall import Recall, remembered
+from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
+from .threads import Threads
+from .wire.catalog import CLOUD_CATALOGUE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from .bridge import Job
+    from .chat import ToolWork
+    from .events import Event
+    from .question import Question
+    from .secret import Secret
+    from .wire.catalog import Model
+
+__all__ = ["Session", "current"]
+
+_NAMES_FRESH_S = 30.0
+
+
+class Session:
+    """What one kernel knows: its own settings, the model chosen for each server, the last answer."""
+
+    def __init__(self) -> None:
+        self.last: Answer | None = None
+        self.threads = Threads()
+        self.failures = Failures()
+        self.thread = ""
+        """The conversation that `-c` goes on with: the one used last."""
+        self.configuration: Callable[[], Mapping[str, object]] = dict
+        """Values from IPython's configuration; the extension puts its traits here."""
+        self._kernel: dict[str, object] = {}
+        self._chosen: dict[tuple[str, str], str] = {}
+        self._said_embedded = False
+        self._names: dict[tuple[str, str], tuple[float, list[str]]] = {}
+
+    # ---- settings ----------------------------------------------------------------------------------------------
+
+    def settings(self, cell: Mapping[str, object] | None = None, *, label: str = "cell") -> Settings:
+        """The settings in force, with `cell` on top: cell, kernel, environment, .env, configuration, defaults."""
+        return resolve(
+            Layer(label, cell or {}),
+            Layer("%ollama", self._kernel),
+            environment_layer(),
+            dotenv_layer(Path.cwd()),
+            Layer("configuration", self.configuration()),
+        )
+
+    def set(self, **values: object) -> Settings:
+        """Keep `values` for this kernel, in memory only; None forgets one. Nothing is kept if one cannot be used."""
+        wanted = {**self._kernel, **values}
+        before, self._kernel = self._kernel, {name: value for name, value in wanted.items() if value is not None}
+        try:
+            return self.settings()
+        except SettingsError:
+            self._kernel = before
+            raise
+
+    def forget(self) -> None:
+        """Forget all that this kernel was told, the key too."""
+        self._kernel.clear()
+
+    # ---- asking ------------------------------------------------------------------------------------------------
+
+    def stream(self, question: Question, settings: Settings) -> Job[Event | ToolWork]:
+        """Start an answer and return at once; its events are read from the job in the caller's thread."""
+        return bridge.shared().stream(lambda: self.events(question, settings))
+
+    async def events(self, question: Question, settings: Settings) -> AsyncGenerator[Event | ToolWork, None]:
+        """The events of one answer, from the first attempt to connect to Done; see `converse` for ToolWork."""
+        for notice in question.notices:
+            yield Notice(notice)
+        if question.included:
+            yield Included(question.included)
+        answers = self._answers(question, settings)
+        if question.cache == "off":
+            source = answers
+        else:
+            source = remembered(answers, self._recall(question, settings), refresh=question.cache == "refresh")
+        async with aclosing(source) as events:
+            async for event in events:
+                yield event
+
+    def cache(self, settings: Settings) -> Cache:
+        """The answers kept on disk."""
+        return Cache(cache_folder(settings))
+
+    def _recall(self, question: Question, settings: Settings) -> Recall:
+        return Recall(self.cache(settings), question.request(settings, settings.model or ""), settings)
+
+    async def _answers(self, question: Question, settings: Settings) -> AsyncGenerator[Event | ToolWork, None]:
+        yield Progress("connecting")
+        settings, notice = await self.reachable(settings)
+        if notice:
+            yield Notice(notice)
+        async with Client(settings) as client:
+            chosen = "" if settings.model else await self._default_model(client, settings)
+            checked = await check(client, question.request(settings, settings.model or chosen))
+            for said in checked.notices:
+                yield Notice(said)
+            try:
+                talk = converse(client, checked.request, shape=question.shape, rounds=question.rounds)
+                async with aclosing(talk) as events:
+                    async for event in events:
+                        if isinstance(event, Done) and (cut := cut_notice(client, checked, event.stats)):
+                            yield Notice(cut)
+                        yield event
+            except OllamaMagicError:
+                if chosen:  # it may have been removed since: look again next time
+                    self._chosen.clear()
+                raise
+
+    async def reachable(self, settings: Settings) -> tuple[Settings, str]:
+        """`settings`, or those of the embedded engine where nothing was named and nobody listens; and what to say."""
+        if not may_fall_back(settings):
+            return settings, ""
+        async with Client(settings) as client:
+            try:
+                listening = await client.tags()
+                why = "" if listening else f"the Ollama at {client.endpoint.host.display} has no models"
+            except Unreachable as error:
+                why = f"no Ollama at {client.endpoint.host.display}"
+                if engine.available() is not None:
+                    raise _with_way_out(error) from None
+        if not why or engine.available() is not None:
+            return settings, ""
+        embedded = settings.in_mode("embedded", why)
+        notice = (
+            ""
+            if self._said_embedded
+            else (
+                f"Answered by the built-in model, a very small one, since {why} and no model is named. "
+                "To leave it: start Ollama, name a model (%%ollama MODEL), or use %ollama mode cloud."
+            )
+        )
+        self._said_embedded = True
+        return embedded, notice
+
+    async def _default_model(self, client: Client, settings: Settings) -> str:
+        key = (settings.mode, str(settings.host))
+        if key not in self._chosen:
+            self._chosen[key] = await choose_model(client)
+        return self._chosen[key]
+
+    # ---- models ------------------------------------------------------------------------------------------------
+
+    async def models(self, settings: Settings) -> list[Model]:
+        """The models that the server lists; remembers their names for completion."""
+        async with Client(settings) as client:
+            models = await client.tags()
+        self._names[settings.mode, str(settings.host)] = (time.monotonic(), [model.name for model in models])
+        return models
+
+    def model_names(self, settings: Settings, wait_s: float = 0.25) -> list[str]:
+        """Names to complete: fresh if the server tells them within `wait_s` seconds, else those last known.
+
+        Never raises for a server that is down: there is then nothing to offer, or the cloud's static catalogue.
+        """
+        key = (settings.mode, str(settings.host))
+        asked, names = self._names.get(key, (float("-inf"), []))
+        if time.monotonic() - asked > _NAMES_FRESH_S:
+            # Not asked again for a while even if this fails, so that each Tab on a dead host does not wait.
+            self._names[key] = (time.monotonic(), names)
+            future = bridge.shared().submit(self.models(settings))
+            try:
+                names = [model.name for model in future.result(wait_s)]
+            except (OllamaMagicError, TimeoutError):
+                # A slow answer still arrives later and fills the cache for the next Tab.
+                names = self._names[key][1]
+        return names or (list(CLOUD_CATALOGUE) if settings.mode == "cloud" else [])
+
+    async def check_key(self, key: Secret) -> list[Model]:
+        """The models that `key` can list in the cloud; raises Unauthorized where it is refused. Keeps nothing."""
+        now = self.settings()
+        # A daemon's host is not where the key is tested; a trusted gateway is.
+        gateway = now.host is not None and may_receive_key(now.host, now.trusted_hosts)
+        cloud = {"mode": "cloud", "key": key, "host": None if gateway else CLOUD.url}
+        async with Client(self.settings(cloud, label="login")) as client:
+            return await client.test_key()
+
+
+def _with_way_out(error: Unreachable) -> Unreachable:
+    return Unreachable(
+        error.message,
+        hint=f'{error.hint}\nOr answer without any server: %pip install "ollama_magic[embedded]", then run it again.',
+    )
+
+
+_session: Session | None = None
+
+
+def current() -> Session:
+    """This kernel's session, made when first asked for."""
+    global _session
+    if _session is None:
+        _session = Session()
+    return _session

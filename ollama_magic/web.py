@@ -1,0 +1,75 @@
+"""Ollama's web search and page fetch as two tools. They are the cloud's, so they need its key, whatever the mode.
+
+Source: ollama docs, "Web search" (POST /api/web_search, POST /api/web_fetch)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import bridge
+from .client import Client
+from .errors import SettingsError
+from .hosts import may_receive_key
+from .tools import tools_from
+
+if TYPE_CHECKING:
+    from .settings import Settings
+    from .tools import Tool
+
+__all__ = ["web_tools"]
+
+_SEARCH_S = 60.0
+_MOST_RESULTS = 10
+_PAGE_CHARACTERS = 6000
+
+
+def web_tools(settings: Settings) -> tuple[Tool, ...]:
+    """`web_search` and `web_fetch`, asked of the cloud with the key. Raises SettingsError where no key is set."""
+    if not settings.key:
+        raise SettingsError(
+            "--web searches with your Ollama key, and none is set",
+            hint="Run %ollama login, or set OLLAMA_API_KEY (keys: https://ollama.com/settings/keys).",
+        )
+    gateway = settings.host is not None and may_receive_key(settings.host, settings.trusted_hosts)
+    cloud = settings.in_mode("cloud", "--web") if gateway else settings.at_cloud("--web")
+
+    def ask(path: str, body: dict[str, Any]) -> Any:
+        async def asked() -> Any:
+            async with Client(cloud) as client:
+                return await client.post(path, body)
+
+        return bridge.shared().run(asked(), _SEARCH_S)
+
+    def web_search(query: str, max_results: int = 5) -> list[dict[str, str]]:
+        """Search the web; title, address and content of the best results.
+
+        Args:
+            query: what to search for
+            max_results: how many results, 1 to 10
+        """
+        body = {"query": query, "max_results": max(1, min(max_results, _MOST_RESULTS))}
+        found = ask("/api/web_search", body)
+        results = found.get("results") if isinstance(found, dict) else None
+        return [
+            {name: str(each.get(name, ""))[:_PAGE_CHARACTERS] for name in ("title", "url", "content")}
+            for each in results or []
+            if isinstance(each, dict)
+        ]
+
+    def web_fetch(url: str) -> dict[str, Any]:
+        """Read one page of the web; its title, its text and the links in it.
+
+        Args:
+            url: the address of the page
+        """
+        found = ask("/api/web_fetch", {"url": url})
+        if not isinstance(found, dict):
+            return {"content": str(found)[:_PAGE_CHARACTERS]}
+        return {
+            "title": str(found.get("title", "")),
+            "content": str(found.get("content", ""))[:_PAGE_CHARACTERS],
+            "links": [str(link) for link in found.get("links") or []][:20],
+        }
+
+    return tuple(tools_from({}, [web_search, web_fetch]))

@@ -1,0 +1,1 @@
+"""Tests in JupyterLab, in a real browser."""

@@ -1,0 +1,50 @@
+"""A real JupyterLab and a real Chromium, for the tests in this folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.lab import find_browser, running_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+    from tests.browser.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """A Chromium that is installed here; nothing is downloaded. In CI it must be there."""
+    path = find_browser()
+    if path is None:
+        message = "no Chromium, Chrome or Edge is installed here (Debian: sudo apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def page(browser_path: str) -> Iterator[Page]:
+    from playwright.sync_api import sync_playwright
+
+    # A container's root cannot use Chromium's sandbox, nor its small /dev/shm.
+    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        page = browser.new_page(viewport={"width": 1280, "height": 1600})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with copies of the notebooks, answered by the embedded engine."""
+    with running_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running

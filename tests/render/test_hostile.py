@@ -1,0 +1,124 @@
+"""Nothing a model writes becomes live: not in the final output, not in any repaint, not in the Markdown beside it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from ollama_magic.events import Done, Notice, Progress, Text, Thinking, ToolCall, ToolRequest
+from ollama_magic.render.bundle import answer_bundle
+from ollama_magic.render.inert import inert_markdown
+from ollama_magic.render.live import LiveView
+from ollama_magic.render.markdown import markdown_html
+
+from .fakes import Clock, FakeSettings, Screen, answer_of, start, whole
+from .payloads import PAYLOADS, problems, text_of
+
+
+def test_there_are_many_payloads() -> None:
+    assert len(set(PAYLOADS)) >= 150
+
+
+@pytest.mark.parametrize("text", PAYLOADS)
+def test_only_our_own_tags_come_out(text: str) -> None:
+    assert problems(markdown_html(text)) == []
+
+
+@pytest.mark.parametrize("form", ["markdown", "text", "json"])
+@pytest.mark.parametrize("text", PAYLOADS)
+def test_saved_html_is_safe_wherever_the_payload_stands(text: str, form: str) -> None:
+    answer = answer_of(
+        start(text), Notice(text), Thinking(text), Text(text), ToolRequest((ToolCall(text, {}),)), error=text
+    )
+    data, _ = answer_bundle(answer, form)
+    assert problems(data["text/html"]) == []
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", data["text/plain"])
+
+
+@pytest.mark.parametrize("whole_cell", [True, False])
+@pytest.mark.parametrize("text", PAYLOADS)
+def test_every_repaint_is_safe_and_balanced(text: str, whole_cell: bool) -> None:
+    clock = Clock()
+    screen = Screen(clock)
+    view = LiveView(screen, FakeSettings(), whole_cell=whole_cell, clock=clock)
+    view.show([start(text), Progress(text), Notice(text)])
+    pieces = [Thinking(text), *(Text(text[n : n + 7]) for n in range(0, len(text), 7))]
+    for piece in pieces:
+        clock.now += 1
+        view.show([piece])
+    view.finish(whole(text))
+    assert len(screen.sent) >= len(pieces)
+    for html in screen.htmls():
+        assert problems(html) == []
+
+
+def test_all_payloads_together_are_safe() -> None:
+    text = "\n\n".join(PAYLOADS)
+    assert problems(markdown_html(text)) == []
+    assert problems(markdown_html("\n".join(PAYLOADS))) == []
+    assert problems(markdown_html("".join(PAYLOADS))) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["<img src=x onerror=alert(1)>", "a </p> b", "<script>alert(1)</script>", "[x](javascript:alert(1))"]
+)
+def test_raw_html_and_bad_links_are_shown_as_the_text_they_are(text: str) -> None:
+    assert text in text_of(markdown_html(text))
+
+
+# ---- the Markdown beside it ------------------------------------------------------------------------------------
+
+_LOOSE = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_LOOSE.validateLink = lambda url: True  # type: ignore[method-assign]
+
+
+def live_parts(markdown: str) -> list[str]:
+    """What a careless front end would make live: raw HTML, pictures, odd links, anything in attributes."""
+    found: list[str] = []
+    for block in _LOOSE.parse(markdown):
+        for token in (block, *(block.children or ())):
+            if token.type in ("html_block", "html_inline", "image"):
+                found.append(f"{token.type}: {token.content}")
+            if token.type == "link_open" and not re.match(r"https?://|mailto:", str(token.attrs["href"]), re.I):
+                found.append(f"link: {token.attrs['href']}")
+            if token.type == "link_open" and re.search(
+                r"[$\"<>\\]|%22|%24|@@", " ".join(map(str, token.attrs.values()))
+            ):
+                found.append(f"attributes: {token.attrs}")
+            if token.type == "fence" and re.search(r"[^\w+#.-]|mermaid", token.info):
+                found.append(f"fence: {token.info}")
+    return found
+
+
+def without_maths(markdown: str) -> str:
+    """As JupyterLab does it before parsing, roughly: maths out, a placeholder in."""
+    return re.sub(r"\$\$.*?\$\$|\$[^$]*\$", "@@0@@", markdown, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("text", PAYLOADS)
+def test_the_markdown_is_inert(text: str) -> None:
+    inert = inert_markdown(text)
+    assert live_parts(inert) == []
+    assert live_parts(without_maths(inert)) == []
+    assert not re.search(r"\\(href|url|style|class|cssId|require|def|let|bbox|unicode)\b", inert)
+
+
+def test_all_markdown_together_is_inert() -> None:
+    assert live_parts(inert_markdown("\n\n".join(PAYLOADS))) == []
+
+
+@pytest.mark.parametrize("text", PAYLOADS)
+def test_a_tag_outside_code_never_survives(text: str) -> None:
+    """No parser needed: no `<` before a tag's start is left, but in fences."""
+    inert = inert_markdown(f"Some words, then {text}")
+    prose = re.sub(r"^(```+)[\w+#.-]*\n.*?^\1$", "", inert, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"`[^`\n]*`", "", prose)
+    assert not re.search(r"<[A-Za-z/!?]", prose)
+
+
+def test_done_is_not_needed() -> None:
+    data, metadata = answer_bundle(answer_of(start("<b>"), Done("<i>\x1b[31m")))
+    assert problems(data["text/html"]) == []
+    assert metadata["ollama_magic"]["reason"] == "<i>"

@@ -1,0 +1,259 @@
+"""The house keeps its order: modules import from lower rows only, and each outside thing has one home.
+
+Read from the source with `ast`, so an import inside a function counts as much as one at the top.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = "ollama_magic"
+ROOT = Path(__file__).parent.parent / PACKAGE
+
+# Lowest first; a name stands for a module or for a whole folder. Modules of one row may import each other, as long as
+# no circle comes of it. CONTRIBUTING.md draws the same rows.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("_version", "errors"),
+    ("events", "builder", "address", "hosts", "secret", "values", "envfile", "settings", "endpoint"),
+    ("wire", "embedded", "schema", "context"),
+    ("transport", "retry", "waiting", "opening", "chatstream", "client"),
+    ("models", "tools", "cache", "threads", "chat", "guards", "failed"),
+    ("bridge", "question", "recall", "web"),
+    ("session",),
+    ("render",),
+    ("options", "composing", "answering", "asking", "preview", "nextcell", "fixing", "keeping", "python"),
+    ("status", "commands", "completion", "magics"),
+    ("__init__",),
+)
+
+# Where each outside package may be imported, at the top of a module or inside a function. Whatever is not here and
+# not in the standard library is imported nowhere.
+HOMES: dict[str, tuple[str, ...]] = {
+    "httpx": ("transport",),
+    "dotenv": ("envfile", "settings"),
+    "platformdirs": ("embedded", "settings"),
+    "xllamacpp": ("embedded.child",),
+    "IPython": ("render", "magics", "completion"),
+    "traitlets": ("magics",),
+    "rich": ("render",),
+    "markdown_it": ("render",),
+    "mdit_py_plugins": ("render",),
+    "pygments": ("render",),
+    "nest_asyncio2": ("bridge",),
+    # Brought by whoever uses them: an object is known by its type's module, and these imported when it is there.
+    "numpy": ("context",),
+    "pandas": ("context", "schema.listed"),
+    "matplotlib": ("context",),
+    "PIL": ("context",),
+    "pydantic": ("schema",),
+    "jsonschema": ("schema",),
+    # The one seam between blocking and asynchronous code. The embedded engine waits for processes and their pipes.
+    "threading": ("bridge", "embedded"),
+    "concurrent": ("bridge",),
+}
+
+# Calls with one home, as they are written: a function, or an attribute of a module.
+CALLS: dict[str, tuple[str, ...]] = {
+    "print": ("render",),
+    "display": ("render",),
+    "os.environ": ("settings",),
+    "os.getenv": ("settings",),
+    "asyncio.run": ("bridge", "embedded.child"),
+    "asyncio.new_event_loop": ("bridge", "embedded.child"),
+    "asyncio.run_coroutine_threadsafe": ("bridge",),
+    "asyncio.to_thread": ("bridge", "recall"),
+}
+
+# Never at the top of any module: slow to import, or brought only by an extra.
+LAZY = {"xllamacpp", "rich", "markdown_it", "mdit_py_plugins", "dotenv", "numpy", "pandas"}
+LAZY |= {"matplotlib", "PIL", "pydantic", "jsonschema"}
+# The renderers and the child are themselves imported only when used.
+LAZY_EXCEPT = {"render": {"rich", "markdown_it", "mdit_py_plugins"}, "embedded.child": {"xllamacpp"}}
+
+LINES, LINES_LIMIT = 300, 350
+FUNCTION, FUNCTION_LIMIT = 50, 60
+
+
+@dataclass(frozen=True)
+class Import:
+    """`target` is the full dotted name; `top`: at the top of its module; `typing`: only for the type checker."""
+
+    module: str
+    target: str
+    line: int
+    top: bool
+    typing: bool
+
+    def __str__(self) -> str:
+        return f"{self.module} (line {self.line}) imports {self.target}"
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Names without the package's own, such as `wire.framing`, and their files; `__init__` for the top one."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = path
+    return found
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(modules()[module].read_text(encoding="utf-8"))
+
+
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    is_package = modules()[module].name == "__init__.py"
+    here = [PACKAGE, *([] if module == "__init__" else module.split("."))]
+    package = here if is_package else here[:-1]
+
+    def walk(node: ast.AST, top: bool, typing: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(module, alias.name, child.lineno, top, typing)
+            elif isinstance(child, ast.ImportFrom):
+                base = package[: len(package) - child.level + 1] if child.level else []
+                source = ".".join([*base, *([child.module] if child.module else [])])
+                for alias in child.names:
+                    yield Import(module, f"{source}.{alias.name}", child.lineno, top, typing)
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                yield from walk(ast.Module(child.body, []), top, True)
+                yield from walk(ast.Module(child.orelse, []), top, typing)
+            else:
+                inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                yield from walk(child, top and not inner, typing)
+
+    return tuple(walk(tree(module), True, False))
+
+
+def own(target: str) -> str | None:
+    """The module of ours that an import names, None for an outside one. `ollama_magic.last` is the top's."""
+    if target.split(".")[0] != PACKAGE:
+        return None
+    parts = target.split(".")[1:]
+    while parts and ".".join(parts) not in modules():
+        parts.pop()
+    return ".".join(parts) or "__init__"
+
+
+def within(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(name + ".") for name in names)
+
+
+def row(module: str) -> int:
+    for number, names in enumerate(ROWS, start=1):
+        if within(module, names):
+            return number
+    pytest.fail(f"{module} stands in no row: give it a place in tests/test_rows.py and CONTRIBUTING.md")
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_come_from_lower_rows(module: str) -> None:
+    wrong = []
+    for found in imports(module):
+        target = own(found.target)
+        if target is not None and target != module and row(target) > row(module):
+            wrong.append(f"{found}: row {row(module)} must not know row {row(target)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_imports_make_no_circle() -> None:
+    # Imports for the type checker alone are left out: they are resolved by name, in any order.
+    graph = {
+        module: {target for found in imports(module) if not found.typing and (target := own(found.target)) is not None}
+        - {module, module.rpartition(".")[0]}
+        for module in modules()
+    }
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, "a circle: " + " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for target in sorted(graph[module]):
+                visit(target, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", modules())
+def test_outside_packages_stay_in_their_homes(module: str) -> None:
+    wrong = []
+    for found in imports(module):
+        name = found.target.split(".")[0]
+        if own(found.target) is not None or found.typing:
+            continue
+        if name in HOMES:
+            if not within(module, HOMES[name]):
+                wrong.append(f"{found}: its home is {', '.join(HOMES[name])}")
+        elif name not in sys.stdlib_module_names:
+            wrong.append(f"{found}: it has no home; see HOMES in tests/test_rows.py")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_slow_and_optional_packages_are_imported_when_used(module: str) -> None:
+    allowed = {name for home, names in LAZY_EXCEPT.items() if within(module, (home,)) for name in names}
+    wrong = [
+        str(found)
+        for found in imports(module)
+        if found.top and not found.typing and found.target.split(".")[0] in LAZY - allowed
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_calls_stay_in_their_homes(module: str) -> None:
+    wrong = []
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+        elif isinstance(node, ast.Attribute):
+            name = ast.unparse(node)
+        else:
+            continue
+        if name in CALLS and not within(module, CALLS[name]):
+            wrong.append(f"{module} (line {node.lineno}) uses {name}: its home is {', '.join(CALLS[name])}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", [name for name, path in modules().items() if path.read_text(encoding="utf-8")])
+def test_a_module_says_what_it_is_and_what_it_offers(module: str) -> None:
+    assert ast.get_docstring(tree(module)), f"{module} has no docstring"
+    names = {target.id for node in tree(module).body for target in ast.walk(node) if isinstance(target, ast.Name)}
+    exempt = modules()[module].name == "__init__.py" and module != "__init__"
+    assert exempt or module == "_version" or "__all__" in names, f"{module} has no __all__"
+
+
+def test_nothing_grows_past_what_fits_in_a_head() -> None:
+    """A file of 300 lines, a function of 50: more is warned of; a sixth more fails."""
+    reports, failures = [], []
+    for module, path in modules().items():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        sizes = [(f"{module}: {lines} lines", lines, LINES, LINES_LIMIT)]
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                sizes.append((f"{module}.{node.name}: {length} lines", length, FUNCTION, FUNCTION_LIMIT))
+        reports += [text for text, size, aim, limit in sizes if aim < size <= limit]
+        failures += [text for text, size, aim, limit in sizes if size > limit]
+    if reports:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn("larger than is good: " + "; ".join(reports), stacklevel=1)
+    assert not failures, "too large, there are two ideas in it: " + "; ".join(failures)

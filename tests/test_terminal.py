@@ -1,0 +1,122 @@
+"""Terminal IPython on a pseudo-terminal, and scripts whose output goes to a pipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.fake_ollama import FakeOllama
+
+pexpect = pytest.importorskip("pexpect")
+
+pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+
+IPYTHON = ["-m", "IPython", "--no-banner", "--no-confirm-exit", "--simple-prompt", "--colors=NoColor"]
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def fake():
+    with FakeOllama() as server:
+        yield server
+
+
+@pytest.fixture
+def gate():
+    made = threading.Event()
+    yield made
+    made.set()
+
+
+def environment(fake):
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA", "USE_DIRECT"))}
+    return {**keep, "OLLAMA_HOST": fake.url, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+
+
+@pytest.fixture
+def terminal(fake, tmp_path):
+    child = pexpect.spawn(
+        sys.executable, IPYTHON, env={**environment(fake), "IPYTHONDIR": str(tmp_path)}, cwd=str(tmp_path),
+        encoding="utf-8", timeout=20, dimensions=(24, 80),
+    )  # fmt: skip
+    child.expect(r"In \[1\]: ")
+    child.sendline("%load_ext ollama_magic")
+    child.expect(r"In \[2\]: ")
+    yield child
+    child.close(force=True)
+
+
+def ask(child, prompt="tell me", line="%%ollama llama3.2"):
+    child.sendline(line)
+    child.expect(r"\.\.\.: ")
+    for typed in (prompt, ""):  # a cell magic ends with two empty lines
+        child.sendline(typed)
+        child.expect(r"\.\.\.: ")
+    child.sendline("")
+
+
+def test_the_terminal_streams(terminal, fake, gate):
+    fake.says("first **bold** words\n\n").waits_for(gate).says("and the rest")
+    ask(terminal)
+    terminal.expect("first")
+    gate.set()
+    terminal.expect("and the rest")
+    terminal.expect("llama3.2")
+    terminal.expect(r"In \[3\]: ")
+
+
+def test_an_interrupt_keeps_the_text_and_the_terminal(terminal, fake, gate):
+    fake.says("half of it ").waits_for(gate)
+    ask(terminal)
+    terminal.expect("half of it")
+    terminal.sendintr()
+    terminal.expect("[Ss]topped")
+    assert fake.disconnected.wait(10)
+    terminal.expect(r"In \[3\]: ")
+    terminal.sendline("import ollama_magic; print('kept:', ollama_magic.last.text)")
+    terminal.expect("kept: half of it")
+
+
+def test_control_sequences_of_a_model_do_not_reach_the_terminal(terminal, fake):
+    fake.says("a\x1b]0;title\x07b\x1b[2Jc\x1b[31mred")
+    ask(terminal)
+    terminal.expect(r"In \[3\]: ")
+    assert "\x1b]0;" not in terminal.before
+    assert "\x1b[2J" not in terminal.before
+    assert "abcred" in ESCAPES.sub("", terminal.before)
+
+
+def test_an_error_is_two_lines(terminal, fake):
+    ask(terminal, line="%%ollama nosuch-model")
+    terminal.expect("ModelNotFound")
+    terminal.expect("pull nosuch-model")
+    terminal.expect(r"In \[3\]: ")
+    assert "Traceback" not in terminal.before
+
+
+def test_tab_completes_models_and_options(terminal, fake):
+    terminal.sendline("get_ipython().Completer.use_jedi = False")
+    terminal.expect(r"In \[3\]: ")
+    terminal.sendline("print(get_ipython().complete('', '%%ollama llama3.2:l', 19)[1])")
+    terminal.expect("llama3.2:latest")
+
+
+def test_a_script_prints_the_same_text(fake, tmp_path):
+    fake.says("plain ", "**text** here")
+    script = tmp_path / "script.ipy"
+    script.write_text(
+        "%load_ext ollama_magic\nget_ipython().run_cell_magic('ollama', 'llama3.2', 'say it')\n", encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--colors=NoColor", str(script)],
+        env={**environment(fake), "IPYTHONDIR": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    assert "plain **text** here" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "llama3.2" in done.stdout.splitlines()[-1]
