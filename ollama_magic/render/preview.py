@@ -11,6 +11,7 @@ from ollama_magic.render.text import clean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
     from rich.console import RenderableType
 
 __all__ = ["Preview", "preview_html", "preview_rich", "preview_text"]
