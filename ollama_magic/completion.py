@@ -1,4 +1,4 @@
-"""Tab completion of options, commands, model names and setting names, for `%ollama` and `%%ollama`.
+"""Tab completion for `%ollama` and `%%ollama`: options, commands, models, settings, conversations, variables.
 
 A version-2 matcher of IPython's completer: it names the fragment it replaces, so that names with `:`, `-` and `.`
 complete right in every front end. It never raises and never waits for a server longer than the session allows.
@@ -7,58 +7,81 @@ complete right in every front end. It never raises and never waits for a server 
 from __future__ import annotations
 
 import re
+from inspect import isroutine
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from IPython import get_ipython
 
 from .commands import COMMANDS
 from .errors import OllamaMagicError
 from .options import OPTIONS
+from .session import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-__all__ = ["complete", "match"]
+__all__ = ["Known", "complete", "match"]
 
 _LINE = re.compile(r"^\s*(%%?)ollama(?=\s)(.*)$")
 _FLAGS = {flag: option for option in OPTIONS for flag in option.flags if flag.startswith("-")}
 
 
-def complete(line: str, first_line: bool, model_names: Callable[[str], Iterable[str]]) -> tuple[str, list[str]] | None:
+class Known(Protocol):
+    """What there is to complete with."""
+
+    def models(self, mode: str) -> Iterable[str]:
+        """The models of a mode, "" for the one in force."""
+
+    def threads(self) -> Iterable[str]:
+        """The conversations of this kernel."""
+
+    def variables(self, functions: bool) -> Iterable[str]:
+        """The notebook's variables; or its functions alone."""
+
+
+def complete(line: str, first_line: bool, known: Known) -> tuple[str, list[str]] | None:
     """The fragment before the cursor and the words that may stand there; None where this is not our line.
 
-    `line` is the text up to the cursor; `model_names(mode)` gives the models of a mode, "" for the one in force.
+    `line` is the text up to the cursor.
     """
     found = _LINE.match(line)
     if found is None or (found[1] == "%%" and not first_line):
         return None
     words = found[2].split()
     fragment = "" if found[2][-1:].isspace() else words.pop()
-    candidates = _cell_words(words, fragment, model_names) if found[1] == "%%" else _command_words(words, model_names)
+    candidates = _cell_words(words, fragment, known) if found[1] == "%%" else _command_words(words, known)
     flag, equals, value = fragment.partition("=")
     if equals and flag in _FLAGS:
         fragment = value
-        candidates = _values_of(flag, words, model_names)
+        candidates = _values_of(flag, words, known)
+    if words and words[-1] == "--tools":  # a list: the last one is being written
+        fragment = fragment.rpartition(",")[2]
     return fragment, sorted({word for word in candidates if word.startswith(fragment)})
 
 
-def _cell_words(words: list[str], fragment: str, model_names: Callable[[str], Iterable[str]]) -> list[str]:
+def _cell_words(words: list[str], fragment: str, known: Known) -> list[str]:
     before = words[-1] if words else ""
     if before in _FLAGS and _FLAGS[before].metavar:
         option = _FLAGS[before]
-        values = _values_of(before, words, model_names)
+        values = _values_of(before, words, known)
         # The value of --think may be left out, so options may follow it too.
         return values + (list(_FLAGS) if option.optional else [])
     flags = [flag for flag in _FLAGS if _FLAGS[flag].repeat or flag not in words]
     if fragment.startswith("-"):
         return flags
     named = any(not word.startswith("-") and not _is_value(i, words) for i, word in enumerate(words))
-    return flags if named else [*model_names(_mode_in(words)), *flags]
+    return flags if named else [*known.models(_mode_in(words)), *flags]
 
 
-def _values_of(flag: str, words: list[str], model_names: Callable[[str], Iterable[str]]) -> list[str]:
+def _values_of(flag: str, words: list[str], known: Known) -> list[str]:
     option = _FLAGS[flag]
     if option.dest == "model":
-        return list(model_names(_mode_in(words)))
+        return list(known.models(_mode_in(words)))
+    if option.dest == "thread":
+        return list(known.threads())
+    if option.dest in ("attach", "schema", "out", "tools"):
+        return list(known.variables(functions=option.dest == "tools"))
     return list(option.choices or option.optional)
 
 
@@ -74,13 +97,15 @@ def _mode_in(words: list[str]) -> str:
     return next((word.partition("=")[2] for word in words if word.startswith("--mode=")), "")
 
 
-def _command_words(words: list[str], model_names: Callable[[str], Iterable[str]]) -> list[str]:
+def _command_words(words: list[str], known: Known) -> list[str]:
     if not words:
         return list(COMMANDS)
     command = COMMANDS.get(words[0])
     if command is None or len(words) > 1:
         return list(_FLAGS) if command is not None and command.takes_options else []
-    return [*command.words(), *(model_names("") if command.takes_model else ())]
+    models = known.models("") if command.takes_model else ()
+    threads = known.threads() if command.takes_thread else ()
+    return [*command.words(), *models, *threads]
 
 
 def match(context: Any) -> dict[str, Any]:
@@ -89,7 +114,7 @@ def match(context: Any) -> dict[str, Any]:
 
     found = None
     try:
-        found = complete(context.text_until_cursor, context.cursor_line == 0, _model_names)
+        found = complete(context.text_until_cursor, context.cursor_line == 0, _Kernel())
     except OllamaMagicError:
         pass  # settings that cannot be used: the cell itself will say so, Tab stays silent
     if found is None:
@@ -102,8 +127,18 @@ def match(context: Any) -> dict[str, Any]:
     }
 
 
-def _model_names(mode: str) -> list[str]:
-    from .session import current
+class _Kernel:
+    """What this kernel has."""
 
-    session = current()
-    return session.model_names(session.settings({"mode": mode} if mode else None))
+    def models(self, mode: str) -> list[str]:
+        session = current()
+        return session.model_names(session.settings({"mode": mode} if mode else None))
+
+    def threads(self) -> list[str]:
+        return current().threads.names()
+
+    def variables(self, functions: bool) -> list[str]:
+        shell = get_ipython()
+        mine = {} if shell is None else {n: v for n, v in shell.user_ns.items() if not n.startswith("_")}
+        hidden = set() if shell is None else set(shell.user_ns_hidden)
+        return [name for name, value in mine.items() if name not in hidden and (isroutine(value) or not functions)]

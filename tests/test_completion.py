@@ -9,8 +9,18 @@ from ollama_magic.completion import complete
 MODELS = ["llama3.2:latest", "llama3.2:1b", "qwen3:8b", "deepseek-v3.1:671b"]
 
 
-def names(mode):
-    return ["gpt-oss:120b"] if mode == "cloud" else MODELS
+class Notebook:
+    def models(self, mode):
+        return ["gpt-oss:120b"] if mode == "cloud" else MODELS
+
+    def threads(self):
+        return ["talk", "tales"]
+
+    def variables(self, functions):
+        return ["search"] if functions else ["df", "search"]
+
+
+names = Notebook()
 
 
 def offered(line, first_line=True):
@@ -43,6 +53,11 @@ def test_the_body_of_a_cell_is_left_alone():
         ("%%ollama --mode cloud g", "g", ["gpt-oss:120b"]),
         ("%%ollama --mode=cloud g", "g", ["gpt-oss:120b"]),
         ("%%ollama --think hi", "hi", ["high"]),
+        ("%%ollama -i ta", "ta", ["tales", "talk"]),
+        ("%%ollama -a d", "d", ["df"]),
+        ("%%ollama --tools ", "", ["search"]),
+        ("%%ollama --tools other,se", "se", ["search"]),
+        ("%ollama history tal", "tal", ["tales", "talk"]),
         ("%ollama lo", "lo", ["login", "logout"]),
         ("%ollama mode c", "c", ["cloud"]),
         ("%ollama use qw", "qw", ["qwen3:8b"]),
