@@ -16,7 +16,7 @@ class Records(list[Any]):
     def df(self) -> Any:
         """The records as a pandas DataFrame, a row each. Raises ImportError, saying so, where pandas is missing."""
         try:
-            import pandas  # type: ignore[import-untyped]
+            import pandas
         except ImportError:
             raise ImportError("`.df` needs pandas: %pip install pandas") from None
         return pandas.DataFrame([as_plain(record) for record in self])

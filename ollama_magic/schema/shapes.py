@@ -211,10 +211,10 @@ def _check(schema: Any, root: Mapping[str, Any], path: str) -> None:
 def _further_check(schema: dict[str, Any]) -> Callable[[Any], None]:
     """What judges the keywords that ours does not know: jsonschema, where it is installed (it comes with nbformat)."""
     try:
-        from jsonschema.validators import validator_for  # type: ignore[import-untyped] # it ships no types
+        from jsonschema.validators import validator_for
     except ImportError:
         return lambda value: None
-    from jsonschema.exceptions import (  # type: ignore[import-untyped] # as above
+    from jsonschema.exceptions import (
         SchemaError,
         ValidationError,
         best_match,
