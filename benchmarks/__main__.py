@@ -1,13 +1,13 @@
-"""`python -m benchmarks [client] [load] [screen] [--quick]`: figures on standard output, thresholds nowhere."""
+"""`python -m benchmarks [NAME ...] [--quick]`: figures on standard output, thresholds nowhere."""
 
 from __future__ import annotations
 
 import argparse
 import platform
 
-from benchmarks import client_cpu, loading, screen
+from benchmarks import client_cpu, loading, objects, screen
 
-_ALL = {"load": loading.run, "client": client_cpu.run, "screen": screen.run}
+_ALL = {"load": loading.run, "client": client_cpu.run, "screen": screen.run, "objects": objects.run}
 
 
 def main() -> None:

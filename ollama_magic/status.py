@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import bridge
 from .client import Client
 from .embedded import engine
-from .endpoint import endpoint_for
+from .endpoint import endpoint_for, may_fall_back
 from .errors import OllamaMagicError, Unauthorized, Unreachable
 from .render import Card, Table
 
@@ -35,7 +35,7 @@ def card(session: Session) -> Card:
     else:
         rows += bridge.shared().run(_server_rows(settings))
     rows.append(("default model", settings.model or "none named: one in memory answers, else the newest"))
-    rows.append(_engine_row())
+    rows.append(_engine_row(settings))
     last = session.last
     if last is not None:
         rows.append(("last answer", f"{last.model}, {len(last.text):,} characters ({last.reason})"))
@@ -86,8 +86,12 @@ def _key_row(settings: Settings) -> tuple[str, str]:
     return ("key", "not set, and not needed")
 
 
-def _engine_row() -> tuple[str, str]:
-    return ("embedded engine", engine.available() or f"installed: {engine.MODEL_NAME}, no server and no key needed")
+def _engine_row(settings: Settings) -> tuple[str, str]:
+    problem = engine.available()
+    if problem is not None:
+        return ("embedded engine", problem)
+    steps_in = "; answers where no Ollama listens and no model is named" if may_fall_back(settings) else ""
+    return ("embedded engine", f"installed: {engine.model_name(settings)}, needs no server and no key{steps_in}")
 
 
 def mode_line(settings: Settings) -> str:

@@ -48,7 +48,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "traitlets": ("magics",),
     "rich": ("render",),
     "markdown_it": ("render",),
-    "mdit_py_plugins": ("render",),
     "pygments": ("render",),
     "nest_asyncio2": ("bridge",),
     # Brought by whoever uses them: an object is known by its type's module, and these imported when it is there.
@@ -76,10 +75,10 @@ CALLS: dict[str, tuple[str, ...]] = {
 }
 
 # Never at the top of any module: slow to import, or brought only by an extra.
-LAZY = {"xllamacpp", "rich", "markdown_it", "mdit_py_plugins", "dotenv", "numpy", "pandas"}
+LAZY = {"xllamacpp", "rich", "markdown_it", "dotenv", "numpy", "pandas"}
 LAZY |= {"matplotlib", "PIL", "pydantic", "jsonschema"}
 # The renderers and the child are themselves imported only when used.
-LAZY_EXCEPT = {"render": {"rich", "markdown_it", "mdit_py_plugins"}, "embedded.child": {"xllamacpp"}}
+LAZY_EXCEPT = {"render": {"rich", "markdown_it"}, "embedded.child": {"xllamacpp"}}
 
 LINES, LINES_LIMIT = 300, 350
 FUNCTION, FUNCTION_LIMIT = 50, 60

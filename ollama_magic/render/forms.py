@@ -1,13 +1,15 @@
 """What an answer is: how each format is shown while it comes, and how a page or a formula is shown when it is whole.
 
-A page that a model wrote is shown in a frame that runs nothing and loads nothing: the sandbox has no permission at
-all, and the page's own policy forbids every request. Below it stands its source.
+A page that a model wrote is shown in a frame that runs nothing and loads nothing. Three things see to it, each alone
+enough for most: what could load or run is taken out of the page, the page's policy forbids every request, and the
+sandbox has no permission at all. Below it stands the source as it was written.
 """
 
 from __future__ import annotations
 
 import re
 from html import escape
+from html.parser import HTMLParser
 from typing import Final
 
 from ollama_magic.render.text import clean
@@ -37,12 +39,105 @@ def formula(text: str) -> str:
     return body if not body or _DELIMITED.search(body) else f"$$\n{body}\n$$"
 
 
+_LOADING: Final = frozenset(
+    [
+        "applet",
+        "audio",
+        "base",
+        "button",
+        "embed",
+        "fencedframe",
+        "form",
+        "frame",
+        "frameset",
+        "iframe",
+        "input",
+        "link",
+        "meta",
+        "object",
+        "portal",
+        "script",
+        "source",
+        "template",
+        "track",
+        "video",
+    ]
+)
+"""Elements that load, run or send something; a nested frame opens a connection even where a policy forbids it."""
+_ADDRESSES: Final = frozenset(
+    [
+        "action",
+        "background",
+        "cite",
+        "codebase",
+        "data",
+        "formaction",
+        "href",
+        "longdesc",
+        "manifest",
+        "ping",
+        "poster",
+        "src",
+        "srcdoc",
+        "srcset",
+        "xlink:href",
+    ]
+)
+
+
+class _Tamed(HTMLParser):
+    """A page written again without what loads, runs or sends."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.parts: list[str] = []
+        self._open = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _LOADING:
+            self._open = tag
+            return
+        self._open = tag
+        kept = "".join(f' {name}="{escape(value or "", quote=True)}"' for name, value in attrs if _is_tame(name, value))
+        self.parts.append(f"<{tag}{kept}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+        if tag not in _LOADING:
+            self.parts.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if self._open == "style":
+            self.parts.append(data)
+        elif self._open != "script":
+            self.parts.append(data.replace("<", "&lt;"))
+
+    def handle_entityref(self, name: str) -> None:
+        self.parts.append(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        self.parts.append(f"&#{name};")
+
+
+def _is_tame(name: str, value: str | None) -> bool:
+    if not re.fullmatch(r"[a-z][a-z0-9:-]*", name) or name.startswith("on"):
+        return False
+    return name not in _ADDRESSES or (value or "").strip().startswith(("#", "data:image/"))
+
+
+def _tamed(source: str) -> str:
+    parser = _Tamed()
+    parser.feed(source)
+    parser.close()
+    return "".join(parser.parts)
+
+
 def page_html(text: str) -> str:
     """A page in a frame that runs and loads nothing, and its source folded below."""
     from ollama_magic.render.highlight import code_block
 
     source = clean(unfenced(text)).strip()
-    page = escape(f"<!doctype html>{_POLICY}{source}", quote=True)
+    page = escape(f"<!doctype html>{_POLICY}{_tamed(source)}", quote=True)
     frame = (
         f'<iframe sandbox="" srcdoc="{page}" title="The page that the model wrote" loading="lazy" '
         'style="width:100%;height:24em;border:1px solid rgba(127,127,127,.4);background:#fff"></iframe>\n'

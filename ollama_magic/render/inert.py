@@ -37,7 +37,7 @@ _TARGET = re.compile(r"[ \t]*\n?[ \t]*(?P<url>[^\s()]*)")
 _GOOD_URL = re.compile(r"(?:https?://[\w-]|mailto:[\w])[\w\-./?&=%#:~+,;@!*']*", re.IGNORECASE)
 _GOOD_END = re.compile(r"(?:[ \t]+\"[^\"$\\@<>`\n]{0,200}\")?[ \t]*(?=\))")
 _GOOD_DEFINITION_END = re.compile(r"(?:[ \t]+\"[^\"$\\@<>`\n]{0,200}\")?[ \t]*(?=\n(?![ \t]*[\"'(])|\Z)")
-_BARE_URL = re.compile(r"(?:://|\bwww\.|@)[^\s<>]*")
+_BARE_URL = re.compile(r"(?:://|\bwww\.|@)\S*", re.IGNORECASE)
 
 
 def inert_markdown(text: str) -> str:
@@ -129,6 +129,8 @@ def _spans_are_certain(text: str) -> bool:
 def _prose(text: str) -> str:
     # What asks the typesetter for more than typesetting is no macro any more.
     text = _MACRO.sub("&#92;", text)
+    # And no maths begins in an address, which may become a link and so an attribute.
+    text = _BARE_URL.sub(lambda m: m.group().replace("$", "&#36;").replace("\\", "&#92;"), text)
     parts: list[str] = []
     position = 0
     for match in _MATHS.finditer(text):
@@ -142,7 +144,6 @@ def _prose(text: str) -> str:
 
 def _plain(text: str) -> str:
     text = _links(text.replace("![](", "🖼 [picture](").replace("![", "🖼 ["))
-    text = _BARE_URL.sub(lambda m: m.group().replace("$", "&#36;").replace("\\", "&#92;"), text)
     return _TAG.sub("&lt;", text)
 
 

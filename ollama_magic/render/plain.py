@@ -48,14 +48,15 @@ class PlainView:
         """Write the new text."""
         if self._once:
             return
+        texts: list[str] = []
         for event in events:
-            if isinstance(event, Notice):
-                self._write(f"{self._break()}{one_line(event.text, 400)}\n")
-            elif isinstance(event, Restart):
-                self._write(f"{self._break()}{one_line(event.reason, 400)}\n")
-            elif isinstance(event, ToolResult):
-                self._write(f"{self._break()}{result_line(event)}\n")
-        self._write(self._filter.feed("".join(event.text for event in events if isinstance(event, Text))))
+            if isinstance(event, Text):
+                texts.append(event.text)
+            elif isinstance(event, Notice | Restart | ToolResult):
+                self._write(self._filter.feed("".join(texts)))
+                texts.clear()
+                self._write(f"{self._break()}{_line(event)}\n")
+        self._write(self._filter.feed("".join(texts)))
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
         """Write what is missing: the rest of the text, marks, the footer."""
@@ -80,6 +81,12 @@ class PlainView:
         if text:
             write_text(self._stream, text)
             self._wrote = text
+
+
+def _line(event: Notice | Restart | ToolResult) -> str:
+    if isinstance(event, ToolResult):
+        return result_line(event)
+    return one_line(event.text if isinstance(event, Notice) else event.reason, 400)
 
 
 def print_value(value: Answer | Table | Card | Preview | OllamaMagicError | str, stream: TextIO | None = None) -> None:

@@ -229,9 +229,9 @@ def test_values_are_shown_in_all_places(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_an_answer_as_the_last_line_of_a_cell_is_safe() -> None:
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.formatters import DisplayFormatter
 
-    shell = InteractiveShell()
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
     render.register_formatters(shell)
     data, metadata = shell.display_formatter.format(answer_of(start("m"), Text("<img src=x> **b**"), Done()))
     assert "&lt;img" in data["text/html"]
