@@ -24,7 +24,9 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
     parsed = parse_cell_line(line)
     if not prompt.strip():
         raise SettingsError("%%ollama: the cell has no prompt", hint=f"Write it below the first line.\n{usage()}")
-    settings = session.settings(parsed.values)
+    # A value is shown as what it is, not as prose, unless the cell says otherwise.
+    shown = {"format": "json"} if parsed.how.schema else {}
+    settings = session.settings({**shown, **parsed.values})
     cell = Cell(shell)
     namespace = {"Err": session.failures.errors, **shell.user_ns}
     question = compose(session, prompt.strip("\n"), parsed.how, settings, namespace, cell=cell.id, run=cell.run)

@@ -83,7 +83,7 @@ class OllamaMagicError(Exception):
         """What IPython prints instead of a traceback."""
         lines = f"{type(self).__name__}: {self}".splitlines()
         if self.partial:
-            lines.append("The text so far is kept: ollama_magic.last.text")
+            lines.append("It is in ollama_magic.last.text" if "kept" in self.hint else "Kept: ollama_magic.last.text")
         return lines
 
 

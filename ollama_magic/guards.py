@@ -8,6 +8,7 @@ that it read. So the length is estimated before, and compared with that count af
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .events import Request, Stats
     from .wire.catalog import ModelDetails
 
-__all__ = ["Checked", "check", "cut_notice"]
+__all__ = ["Checked", "check", "context_length", "cut_notice"]
 
 _EMBEDDED_CONTEXT: Final = 4096
 _LOOK_FROM: Final = 1500
@@ -33,11 +34,15 @@ _CUT: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A request that may be sent, and what the reader should know first. `tokens` is the estimate for the prompt."""
+    """A request that may be sent, and what the reader should know first.
+
+    `tokens` is the estimate for the prompt, `context` how many there is room for, where that was looked up.
+    """
 
     request: Request
     tokens: int
     notices: tuple[str, ...] = ()
+    context: int | None = None
 
 
 async def check(client: Client, request: Request) -> Checked:
@@ -48,11 +53,11 @@ async def check(client: Client, request: Request) -> Checked:
     if request.think is not None and details is not None:
         _check_thinking(request, details)
     tokens = prompt_tokens(request)
-    if tokens < _LOOK_FROM:
+    if tokens < _look_from(request):
         return Checked(request, tokens)
     context = await _context_length(client, request, details)
     if context is None or tokens <= context * _ROOM:
-        return Checked(request, tokens)
+        return Checked(request, tokens, context=context)
     kept, gone = fit(request.messages, int(context * _ROOM), estimate)
     notices = []
     if gone:
@@ -68,7 +73,7 @@ async def check(client: Client, request: Request) -> Checked:
             f"The prompt has about {tokens:,} tokens and the context {context:,}: the server may drop its beginning. "
             f"{_repair(client, tokens, details)}"
         )
-    return Checked(request, tokens, tuple(notices))
+    return Checked(request, tokens, tuple(notices), context)
 
 
 def prompt_tokens(request: Request) -> int:
@@ -76,16 +81,26 @@ def prompt_tokens(request: Request) -> int:
     return sum(message_tokens(message, estimate) for message in request.messages)
 
 
-def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
+async def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
     """What to say where the server read much less than was sent; "" otherwise."""
     read = stats.prompt_tokens
     images = any(message.images for message in checked.request.messages)
-    if read is None or images or checked.tokens < _LOOK_FROM or read >= checked.tokens * _CUT:
+    if read is None or images or checked.tokens < _look_from(checked.request) or read >= checked.tokens * _CUT:
+        return ""
+    # Some tokenizers need far less than the estimate. What there was room for was not cut; now that the model is
+    # loaded, the server can tell.
+    context = await _loaded_context(client, checked.request) or checked.context
+    if context is not None and checked.tokens <= context:
         return ""
     return (
         f"The server read {read:,} tokens of a prompt of about {checked.tokens:,}: it dropped the rest. "
         f"{_repair(client, checked.tokens, None)}"
     )
+
+
+def _look_from(request: Request) -> int:
+    asked = request.options.get("num_ctx")
+    return min(_LOOK_FROM, int(asked * _ROOM)) if isinstance(asked, int) else _LOOK_FROM
 
 
 def _repair(client: Client, tokens: int, details: ModelDetails | None) -> str:
@@ -101,7 +116,7 @@ def _repair(client: Client, tokens: int, details: ModelDetails | None) -> str:
 async def _details(client: Client, request: Request) -> ModelDetails | None:
     """What the server tells of the model, asked only where something depends on it."""
     wanted = request.think is not None or any(message.images for message in request.messages)
-    if client.settings.mode == "embedded" or not (wanted or prompt_tokens(request) >= _LOOK_FROM):
+    if client.settings.mode == "embedded" or not (wanted or prompt_tokens(request) >= _look_from(request)):
         return None
     try:
         return await client.show(request.model)
@@ -133,6 +148,17 @@ def _check_thinking(request: Request, details: ModelDetails) -> None:
         )
 
 
+async def context_length(client: Client, request: Request) -> int | None:
+    """How many tokens of context the request will have; None where nobody says. Sends nothing of the request."""
+    if not request.model:
+        return None
+    details = None
+    if client.settings.mode != "embedded" and "num_ctx" not in request.options:
+        with suppress(OllamaMagicError):
+            details = await client.show(request.model)
+    return await _context_length(client, request, details)
+
+
 async def _context_length(client: Client, request: Request, details: ModelDetails | None) -> int | None:
     """The context that the request will have: as asked, as loaded, else the model's own; None where nobody says."""
     asked = request.options.get("num_ctx")
@@ -141,11 +167,16 @@ async def _context_length(client: Client, request: Request, details: ModelDetail
         return min(asked, most) if most else asked
     if client.settings.mode == "embedded":
         return _EMBEDDED_CONTEXT
-    if client.settings.mode == "local":
-        try:
-            for model in await client.ps():
-                if model.name in (request.model, f"{request.model}:latest") and model.context_length:
-                    return model.context_length
-        except OllamaMagicError:
-            pass  # not every server tells
-    return most
+    return await _loaded_context(client, request) or most
+
+
+async def _loaded_context(client: Client, request: Request) -> int | None:
+    """The context that the model has in the server's memory; None where it is not there, or nobody says."""
+    if client.settings.mode != "local":
+        return None
+    try:
+        running = await client.ps()
+    except OllamaMagicError:
+        return None  # not every server tells
+    names = (request.model, f"{request.model}:latest")
+    return next((each.context_length for each in running if each.name in names), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .context import estimate
@@ -27,8 +28,9 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
 
     Raises what asking would raise before it sends anything.
     """
-    model = settings.model or "(chosen when asked)"
-    request = question.request(settings, model)
+    request = question.request(settings, settings.model or "")
+    context = session.context_length(request, settings)
+    request = replace(request, model=request.model or "(chosen when asked)")
     if settings.mode == "embedded":
         where, surface = "the embedded engine", choose(settings.api, ("openai",), request)
         path, body = openai.encode_chat(request, dialect="llama.cpp")
@@ -42,14 +44,14 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
     ]
     total = sum(message_tokens(message, estimate) for message in request.messages)
     parts = [(f"{{{name}}}", _tokens(cost)) for name, cost in question.included]
-    context = request.options.get("num_ctx")
-    fits = f" of a context of {context:,}" if isinstance(context, int) else ""
+    fits = f", {total / context:.0%} of a context of {context:,}" if context else ""
+    over = " That is too much: the server would drop the beginning." if context and total > context else ""
     return Preview(
         title=f"Would be sent: POST {where}{path}",
         messages=rows,
         parts=parts,
         body=json.dumps(_shortened(body), indent=2, ensure_ascii=False),
-        note=f"About {total:,} tokens{fits}. Nothing was sent.",
+        note=f"About {total:,} tokens{fits}.{over} Nothing was sent.",
     )
 
 

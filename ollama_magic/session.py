@@ -21,7 +21,7 @@ from .endpoint import may_fall_back
 from .errors import OllamaMagicError, SettingsError, Unreachable
 from .events import Answer, Done, Included, Notice, Progress
 from .failed import Failures
-from .guards import check, cut_notice
+from .guards import check, context_length, cut_notice
 from .hosts import CLOUD, may_receive_key
 from .models import choose_model
 from .recall import Recall, remembered
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .bridge import Job
     from .chat import ToolWork
-    from .events import Event
+    from .events import Event, Request
     from .question import Question
     from .secret import Secret
     from .wire.catalog import Model
@@ -128,7 +128,7 @@ class Session:
                 talk = converse(client, checked.request, shape=question.shape, rounds=question.rounds)
                 async with aclosing(talk) as events:
                     async for event in events:
-                        if isinstance(event, Done) and (cut := cut_notice(client, checked, event.stats)):
+                        if isinstance(event, Done) and (cut := await cut_notice(client, checked, event.stats)):
                             yield Notice(cut)
                         yield event
             except OllamaMagicError:
@@ -161,6 +161,18 @@ class Session:
         )
         self._said_embedded = True
         return embedded, notice
+
+    def context_length(self, request: Request, settings: Settings, wait_s: float = 2.0) -> int | None:
+        """The context that a request would have; None where nobody says within `wait_s` seconds."""
+
+        async def asked() -> int | None:
+            async with Client(settings) as client:
+                return await context_length(client, request)
+
+        try:
+            return bridge.shared().run(asked(), wait_s)
+        except (OllamaMagicError, TimeoutError):
+            return None
 
     async def _default_model(self, client: Client, settings: Settings) -> str:
         key = (settings.mode, str(settings.host))
