@@ -93,7 +93,7 @@ def register(shell: Any) -> None:
     _stop_listening(shell)
     shell.events.register("post_run_cell", _after_cell)
     if held is not None and not isinstance(owner, OllamaMagics):
-        say(shell, f"%%ollama was registered by {type(owner).__module__}; it is ollama_magic's now.")
+        say(shell, f"%%ollama was registered by {owner.__module__}; it is ollama_magic's now.")
 
 
 def unregister(shell: Any) -> None:

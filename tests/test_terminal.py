@@ -120,3 +120,43 @@ def test_a_script_prints_the_same_text(fake, tmp_path):
     assert "plain **text** here" in done.stdout
     assert "\x1b" not in done.stdout
     assert "llama3.2" in done.stdout.splitlines()[-1]
+
+
+@pytest.fixture
+def cloud_terminal(fake, tmp_path):
+    fake.requires_key("sk-right-5d1e")
+    env = {**environment(fake), "OLLAMA_MAGIC_TRUSTED_HOSTS": "127.0.0.1", "IPYTHONDIR": str(tmp_path)}
+    child = pexpect.spawn(sys.executable, IPYTHON, env=env, cwd=str(tmp_path), encoding="utf-8", timeout=20)
+    child.expect(r"In \[1\]: ")
+    child.sendline("%load_ext ollama_magic")
+    child.expect(r"In \[2\]: ")
+    yield child
+    child.close(force=True)
+
+
+def test_login_asks_without_echo_tests_the_key_and_keeps_it_in_memory(cloud_terminal, fake, tmp_path):
+    cloud_terminal.sendline("%ollama login")
+    cloud_terminal.expect("hidden, kept in memory only")
+    cloud_terminal.waitnoecho()
+    cloud_terminal.sendline("sk-wrong-77aa")
+    cloud_terminal.expect("Unauthorized")
+    cloud_terminal.expect(r"In \[3\]: ")
+    assert "sk-wrong" not in cloud_terminal.before
+    cloud_terminal.sendline("%ollama login")
+    cloud_terminal.expect("hidden, kept in memory only")
+    cloud_terminal.waitnoecho()
+    cloud_terminal.sendline("sk-right-5d1e")
+    cloud_terminal.expect("The key works")
+    cloud_terminal.expect(r"In \[4\]: ")
+    assert "sk-right" not in cloud_terminal.before
+    fake.says("from the cloud")
+    ask(cloud_terminal, line="%%ollama llama3.2 --mode cloud")
+    cloud_terminal.expect("from the cloud")
+    cloud_terminal.expect(r"In \[5\]: ")
+    assert fake.recorded[-1].path == "/api/chat"
+    cloud_terminal.sendline("%ollama logout")
+    cloud_terminal.expect("forgotten the key")
+    cloud_terminal.sendline("exit")
+    cloud_terminal.expect(pexpect.EOF)
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"sk-right" not in file.read_bytes()

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from tests.fake_ollama import FakeOllama
 from tests.kernel.harness import Kernel
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 KEY = "sk-planted-7f3a9c"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with FakeOllama() as fake:
-        yield fake
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +19,8 @@ def started(server, tmp_path_factory):
 
 
 @pytest.fixture
-def fake(server):
-    server.forget()
-    server.disconnected.clear()
-    server.recorded.clear()
-    return server
-
-
-@pytest.fixture
 def kernel(started, fake):
     return started
-
-
-@pytest.fixture
-def gate():
-    made = threading.Event()
-    yield made
-    made.set()
 
 
 def test_text_is_shown_while_the_answer_is_still_being_written(kernel, fake, gate):
@@ -281,3 +257,13 @@ def test_ending_the_kernel_closes_the_socket(server, tmp_path, gate):
         kernel.wait_for_text(cell, "going")
         kernel.kill()
     assert server.disconnected.wait(10)
+
+
+def test_another_holder_of_the_name_is_told_of(kernel, fake):
+    kernel.run("%unload_ext ollama_magic")
+    kernel.run(
+        "from IPython.core.magic import register_cell_magic\n@register_cell_magic\ndef ollama(line, cell):\n    pass"
+    )
+    assert "was registered by" in kernel.run("%load_ext ollama_magic").shown()
+    fake.says("ours")
+    assert "ours" in kernel.run("%%ollama llama3.2\nq").shown()

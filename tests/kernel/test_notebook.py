@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from tests.fake_ollama import FakeOllama
 from tests.kernel.harness import Kernel
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with FakeOllama() as fake:
-        yield fake
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +18,9 @@ def started(server, tmp_path_factory):
 
 
 @pytest.fixture
-def fake(server):
-    server.forget()
-    server.disconnected.clear()
-    server.recorded.clear()
-    return server
-
-
-@pytest.fixture
 def kernel(started, fake):
     started.run("from ollama_magic.session import current; current().threads.__init__(); current().thread = ''")
     return started
-
-
-@pytest.fixture
-def gate():
-    made = threading.Event()
-    yield made
-    made.set()
 
 
 def asked(fake):
