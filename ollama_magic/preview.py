@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .context import estimate
+from .embedded import engine
 from .endpoint import endpoint_for
 from .render import Preview
 from .threads import IMAGE_TOKENS, message_tokens
@@ -28,7 +29,8 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
 
     Raises what asking would raise before it sends anything.
     """
-    request = question.request(settings, settings.model or "")
+    own = engine.model_name(settings) if settings.mode == "embedded" else ""
+    request = question.request(settings, settings.model or own)
     context = session.context_length(request, settings)
     request = replace(request, model=request.model or "(chosen when asked)")
     if settings.mode == "embedded":
@@ -47,7 +49,7 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
     fits = f", {total / context:.0%} of a context of {context:,}" if context else ""
     over = " That is too much: the server would drop the beginning." if context and total > context else ""
     return Preview(
-        title=f"Would be sent: POST {where}{path}",
+        title=f"Would be sent: POST {path} to {where}",
         messages=rows,
         parts=parts,
         body=json.dumps(_shortened(body), indent=2, ensure_ascii=False),

@@ -54,14 +54,14 @@ async def remembered(
         key = key_of(recall.request, await recall.digest())
         try:
             found = None if refresh else await asyncio.to_thread(recall.cache.get, key)
+            recorded = await asyncio.to_thread(recall.cache.model_of, key) if found is not None else ""
         except CacheError as error:
             yield Notice(str(error))
             found = None
         if found is not None:
-            settings = recall.settings
-            model = recall.request.model or "the model of the recording"
-            yield Start(model, settings.mode, "replayed", "", recall.request)
-            async for again in replay(found, pace=settings.pace):
+            model = recorded or recall.request.model or "a model that was not noted"
+            yield Start(model, "", "replayed", "", recall.request)
+            async for again in replay(found, pace=recall.settings.pace):
                 yield again
             return
         recorder = Recorder()

@@ -76,6 +76,15 @@ class Cache:
             row = db.execute(query, (key,)).fetchone() if db else None
             return self._events(row[0]) if row else None
 
+    def model_of(self, key: str) -> str:
+        """The name of the model that gave the recorded answer; "" where there is none, or it was not noted."""
+        query = "SELECT model FROM answers WHERE key = ?"
+        if "." not in key:
+            query = "SELECT model FROM answers WHERE request = ? ORDER BY created DESC LIMIT 1"
+        with self._open(create=False) as db:
+            row = db.execute(query, (key,)).fetchone() if db else None
+            return str(row[0]) if row else ""
+
     def put(self, key: str, events: Sequence[Timed], *, model: str = "") -> bool:
         """Keep an answer, instead of an earlier one; False, keeping nothing, for one that is not whole."""
         if not is_whole(events):
