@@ -56,8 +56,8 @@ $(VENV)/.stamp-pip: scripts/venv.sh
 	@touch $@
 
 $(VENV)/.stamp-demo: $(VENV)/.stamp-pip pyproject.toml
-	@echo "Installing ollama_magic with the embedded engine and JupyterLab (about 150 MB, once)"
-	@$(PIP) --editable ".[embedded,lab]"
+	@echo "Installing ollama_magic with the embedded engine and JupyterLab (about 170 MB, once)"
+	@$(PIP) --editable ".[embedded,lab,notebooks]"
 	@touch $@
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-demo

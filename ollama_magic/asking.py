@@ -28,7 +28,7 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
     shown = {"format": "json"} if parsed.how.schema else {}
     settings = session.settings({**shown, **parsed.values})
     cell = Cell(shell)
-    namespace = {"Err": session.failures.errors, **shell.user_ns}
+    namespace = {"Err": session.failures.errors, **_own_names(shell)}
     question = compose(session, prompt.strip("\n"), parsed.how, settings, namespace, cell=cell.id, run=cell.run)
     if parsed.how.dry_run:
         from .preview import preview
@@ -46,6 +46,16 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
         from .nextcell import offer_code
 
         offer_code(shell, answer.text)
+
+
+def _own_names(shell: Any) -> dict[str, Any]:
+    """The notebook's variables, without the functions that IPython puts beside them."""
+    hidden = shell.user_ns_hidden
+    own = dict(shell.user_ns)
+    for name in ("get_ipython", "exit", "quit", "open"):
+        if name in hidden and own.get(name) is hidden[name]:
+            del own[name]
+    return own
 
 
 class Cell:

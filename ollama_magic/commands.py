@@ -213,7 +213,7 @@ _ALL = (
     Command("import", "FILE [NAME]", "read a conversation that was exported as .json", keeping.import_thread),
     Command(
         "cache",
-        "status|clear|export FILE|import FILE",
+        "status|clear|export FILE [--all]|import FILE",
         "the answers kept on disk for replay",
         keeping.cache,
         words=lambda: ("status", "clear", "export", "import"),

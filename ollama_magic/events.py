@@ -240,7 +240,7 @@ class Answer:
     model: str = ""
     mode: str = ""
     surface: str = ""
-    host: str = ""
+    host: str = field(default="", repr=False)
     notices: tuple[str, ...] = ()
     included: tuple[tuple[str, int], ...] = ()
     """What of the notebook went into the question, with estimated tokens."""

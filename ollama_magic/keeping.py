@@ -84,7 +84,7 @@ def import_thread(session: Session, words: list[str]) -> str:
 
 
 def cache(session: Session, words: list[str]) -> Table | str:
-    """status | clear | export FILE | import FILE: the answers kept on disk."""
+    """status | clear | export FILE [--all] | import FILE: the answers kept on disk; export writes this kernel's."""
     store = session.cache(session.settings())
     action, rest = (words or ["status"])[0], words[1:]
     if action == "status":
@@ -105,7 +105,13 @@ def cache(session: Session, words: list[str]) -> Table | str:
             raise SettingsError(f"%ollama cache {action}: no file is named", hint=f"%ollama cache {action} FILE.json")
         file = Path(rest[0]).expanduser()
         if action == "export":
-            return f"{store.export(file):,} answers are in {file}; beside a notebook it replays them anywhere."
+            keys = None if "--all" in rest else list(session.kept)
+            if keys == []:
+                raise SettingsError(
+                    "%ollama cache export: this kernel has kept and replayed no answer",
+                    hint="Run cells with --cache first; add --all for the answers of all notebooks.",
+                )
+            return f"{store.export(file, keys):,} answers are in {file}; beside a notebook it replays them anywhere."
         return f"{store.import_(file):,} answers were taken in. Replay them: --cache, or %ollama config cache use."
     known = ("status", "clear", "export", "import")
     raise SettingsError(

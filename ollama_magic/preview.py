@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .context import estimate
 from .embedded import engine
-from .endpoint import endpoint_for
+from .endpoint import endpoint_for, may_fall_back
 from .render import Preview
 from .threads import IMAGE_TOKENS, message_tokens
 from .wire import native, openai
@@ -47,9 +47,10 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
     total = sum(message_tokens(message, estimate) for message in request.messages)
     parts = [(f"{{{name}}}", _tokens(cost)) for name, cost in question.included]
     fits = f", {total / context:.0%} of a context of {context:,}" if context else ""
+    stands_in = "; if no Ollama listens there, the built-in model answers" if may_fall_back(settings) else ""
     over = " That is too much: the server would drop the beginning." if context and total > context else ""
     return Preview(
-        title=f"Would be sent: POST {path} to {where}",
+        title=f"Would be sent: POST {path} to {where}{stands_in}",
         messages=rows,
         parts=parts,
         body=json.dumps(_shortened(body), indent=2, ensure_ascii=False),

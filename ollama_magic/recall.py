@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .cache import Cache, CacheError, Recorder, key_of, replay
@@ -31,6 +31,8 @@ class Recall:
     cache: Cache
     request: Request
     settings: Settings
+    used: dict[str, None] = field(default_factory=dict)
+    """The keys of answers that this kernel kept or replayed, in order."""
 
     async def digest(self) -> str:
         """The digest of the model as it is installed now; "" where nobody can tell, such as without a server."""
@@ -59,6 +61,7 @@ async def remembered(
             yield Notice(str(error))
             found = None
         if found is not None:
+            recall.used[key] = None
             model = recorded or recall.request.model or "a model that was not noted"
             yield Start(model, "", "replayed", "", recall.request)
             async for again in replay(found, pace=recall.settings.pace):
@@ -76,6 +79,7 @@ async def remembered(
             if isinstance(event, Done):
                 try:
                     await asyncio.to_thread(recall.cache.put, key, recorder.events, model=model)
+                    recall.used[key] = None
                 except CacheError as error:
                     yield Notice(str(error))
             yield event

@@ -50,6 +50,8 @@ class Session:
     def __init__(self) -> None:
         self.last: Answer | None = None
         self.threads = Threads()
+        self.kept: dict[str, None] = {}
+        """The keys of the answers that this kernel kept or replayed, in order: what `%ollama cache export` writes."""
         self.failures = Failures()
         self.thread = ""
         """The conversation that `-c` goes on with: the one used last."""
@@ -112,7 +114,7 @@ class Session:
         return Cache(cache_folder(settings))
 
     def _recall(self, question: Question, settings: Settings) -> Recall:
-        return Recall(self.cache(settings), question.request(settings, settings.model or ""), settings)
+        return Recall(self.cache(settings), question.request(settings, settings.model or ""), settings, self.kept)
 
     async def _answers(self, question: Question, settings: Settings) -> AsyncGenerator[Event | ToolWork, None]:
         yield Progress("connecting")

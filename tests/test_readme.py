@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.test_rows import ROWS
+
 if TYPE_CHECKING:
     from tests.fake_ollama import FakeOllama
 
@@ -57,7 +59,11 @@ def test_code_blocks_say_what_they_are() -> None:
 @pytest.mark.kernel
 def test_python_blocks_run_from_top_to_bottom(fake: FakeOllama) -> None:
     fake.says("A p-value is ", "a probability.").then().says("Because ", "it counts.").then()
-    fake.says('{"country": "Portugal", ', '"population": 545796}')
+    fake.says("The Danube ", "is the longest.").then()
+    fake.says('{"items": [{"city": "Vienna", ', '"country": "Austria"}]}').then()
+    fake.says("The middle ", "value.").then().says("What is ", "in the middle.").then()
+    fake.says('{"country": "Portugal", ', '"population": 545796}').then()
+    fake.says("The Danube and the Rhine.").then().says("Petrel").then()
     cells = [code for kind, code in BLOCKS if kind == "python"]
     run = subprocess.run(
         [sys.executable, "-W", "error::SyntaxWarning", "-c", RUN_CELLS],
@@ -69,11 +75,21 @@ def test_python_blocks_run_from_top_to_bottom(fake: FakeOllama) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    asked = [request.json for request in fake.recorded if request.method == "POST"]
+    asked = [request.json for request in fake.recorded if request.path.endswith(("/chat", "/chat/completions"))]
     assert [body["messages"][-1]["content"].split()[0] for body in asked] == [
-        *("Explain", "Why", "Describe", "Name", "Count"),
+        *("Explain", "Why", "Compare", "List", "Define", "Say", "Describe", "Which", "Give", "Tell", "Where"),
+        *("Name", "Count"),
     ]
+    # Variables, the conversation and the tool were sent with their prompts.
+    compared, listed, defined, said, _, which = asked[2:8]
+    assert "| Danube | 2850 |" in compared["messages"][-1]["content"]
+    assert listed["response_format"]["type"] == "json_schema"
+    assert [message["role"] for message in defined["messages"] + said["messages"]] == [
+        *("user", "user", "assistant", "user"),
+    ]
+    assert which["tools"][0]["function"]["name"] == "longest"
     assert "Portugal" in run.stdout
+    assert "Vienna" in run.stdout
 
 
 @pytest.mark.parametrize("command", [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()])
@@ -101,6 +117,7 @@ def test_commands_options_and_files_that_are_mentioned_exist(text: str) -> None:
 
     assert set(re.findall(r"(?<!%)%ollama ([a-z]+)", text)) <= set(COMMANDS)
     flags = {flag for option in OPTIONS for flag in option.flags}
+    flags |= {word for command in COMMANDS.values() for word in command.words() if word.startswith("--")}
     mentioned = {word for line in re.findall(r"`[^`\n]*`", text) for word in re.findall(r"(?<=[ `/])--[a-z-]+", line)}
     # `there is no --key` and pytest's own flags stand in CONTRIBUTING.
     assert {word for word in mentioned if text is README} <= flags
@@ -108,6 +125,18 @@ def test_commands_options_and_files_that_are_mentioned_exist(text: str) -> None:
         assert (ROOT / path).exists(), path
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (ROOT / link).exists(), link
+
+
+def test_the_house_is_drawn_as_it_stands() -> None:
+    (drawing,) = re.findall(r"^```\n(1  .*?)^```", CONTRIBUTING, flags=re.DOTALL | re.MULTILINE)
+    drawn: list[set[str]] = []
+    for line in drawing.splitlines():
+        number, names = line[:3].strip(), line[3:33]
+        if number:
+            assert int(number) == len(drawn) + 1
+            drawn.append(set())
+        drawn[-1] |= {name.rstrip("/") for name in names.split()}
+    assert drawn == [set(names) - {"_version"} for names in ROWS]
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -78,12 +78,9 @@ class Cache:
 
     def model_of(self, key: str) -> str:
         """The name of the model that gave the recorded answer; "" where there is none, or it was not noted."""
-        query = "SELECT model FROM answers WHERE key = ?"
-        if "." not in key:
-            query = "SELECT model FROM answers WHERE request = ? ORDER BY created DESC LIMIT 1"
         with self._open(create=False) as db:
-            row = db.execute(query, (key,)).fetchone() if db else None
-            return str(row[0]) if row else ""
+            row = self._row(db, key) if db else None
+            return str(row[1]) if row else ""
 
     def put(self, key: str, events: Sequence[Timed], *, model: str = "") -> bool:
         """Keep an answer, instead of an earlier one; False, keeping nothing, for one that is not whole."""
