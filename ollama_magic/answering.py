@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .builder import AnswerBuilder
 from .chat import ToolWork, read_shape
-from .errors import OllamaMagicError
+from .errors import OllamaMagicError, Unsupported
 from .events import Text, Thinking, ToolResult
 from .threads import Turn
 from .tools import refused, run_tool
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .events import Answer, Event, ToolCall
     from .question import Question
     from .render import View
+    from .schema import Shape
     from .session import Session
     from .settings import Settings
     from .tools import Tool
@@ -47,11 +48,11 @@ class Reading:
         settings: Settings,
         *,
         confirm: bool = False,
-        ask_user: Callable[[str], str] = input,
+        ask_user: Callable[[str], str] | None = None,
     ) -> None:
         self.builder = AnswerBuilder()
         self._session, self._question, self._settings = session, question, settings
-        self._allowed = _Asking(ask_user) if confirm else None
+        self._allowed = _Asking(ask_user or _ask_user) if confirm else None
 
     def batches(self) -> Generator[list[Event], None, None]:
         """The events as they come, in lists, an empty one when nothing came for a while; tools are called in between.
@@ -78,7 +79,9 @@ class Reading:
         error = problem.message if isinstance(problem, OllamaMagicError) else ""
         answer = self.builder.answer(error=error, stopped=isinstance(problem, Stopped))
         if self._question.shape is not None:
-            answer = replace(answer, value=read_shape(self._question.shape, answer.text))
+            answer = replace(answer, value=_typed(self._question.shape, answer))
+        if isinstance(problem, OllamaMagicError):
+            problem.partial = answer.text  # of all rounds; it knows its own only
         if answer.text or answer.thinking or problem is None:
             self._session.last = answer
             kept = self._question.transcript
@@ -121,9 +124,26 @@ class _Asking:
         if self._all:
             return True
         told = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
-        reply = self._ask(f"Call {call.name}({told})? [y]es, [n]o, [a]ll: ").strip().lower()
+        try:
+            reply = self._ask(f"Call {call.name}({told})? [y]es, [n]o, [a]ll: ").strip().lower()
+        except (NotImplementedError, EOFError):  # IPython's StdinNotImplementedError is one; a script's end of input
+            raise Unsupported(
+                f"--confirm cannot ask whether to call {call.name}: nothing can be typed in here; it was not called",
+                hint="Leave --confirm out, or run the cell where input() works.",
+            ) from None
         self._all = reply in ("a", "all")
-        return self._all or reply in ("", "y", "yes")
+        return self._all or reply in ("y", "yes")
+
+
+def _ask_user(text: str) -> str:
+    return input(text)  # looked up now: a kernel has another one for each cell
+
+
+def _typed(shape: Shape, answer: Answer) -> Any:
+    """The value of a whole answer: of its last turn, which is the one that was held against the schema."""
+    if not answer.complete or not answer.replies or answer.replies[-1].role != "assistant":
+        return None
+    return read_shape(shape, answer.replies[-1].content)
 
 
 def _call(call: ToolCall, tools: Sequence[Tool], allowed: Callable[[ToolCall], bool] | None) -> ToolResult:

@@ -41,6 +41,7 @@ class AnswerBuilder:
         self._included: tuple[tuple[str, int], ...] = ()
         self._start: Start | None = None
         self._done: Done | None = None
+        self._breaks: set[int] = set()
         # Where the turn that is being written begins in the lists above.
         self._turn = (0, 0)
 
@@ -60,6 +61,7 @@ class AnswerBuilder:
                 self._replies.append(event.message)
             case Restart():
                 del self._text[:], self._probabilities[:]
+                self._breaks.clear()
                 self._turn = (0, len(self._thinking))
                 self._notices.append(event.reason)
             case Notice():
@@ -79,6 +81,7 @@ class AnswerBuilder:
     def _end_turn(self, calls: tuple[ToolCall, ...]) -> None:
         message = self._open_turn(calls)
         self._turn = (len(self._text), len(self._thinking))
+        self._breaks.add(len(self._text))
         last = self._replies[-1] if self._replies else None
         if last is not None and last.role == "assistant" and not message.content:
             # Calls may come one by one: they are one turn of the model.
@@ -88,8 +91,10 @@ class AnswerBuilder:
 
     @property
     def text(self) -> str:
-        """The text so far."""
-        return "".join(self._text)
+        """The text so far; what was said before and after a call of a tool are two paragraphs."""
+        starts = sorted({0, *self._breaks})
+        turns = ("".join(self._text[start:end]) for start, end in zip(starts, [*starts[1:], None], strict=True))
+        return "\n\n".join(turn for turn in turns if turn)
 
     def answer(self, *, error: str = "", stopped: bool = False) -> Answer:
         """The Answer so far. Without a Done it is "stopped" if the reader did so, else "incomplete"."""

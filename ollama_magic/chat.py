@@ -78,11 +78,7 @@ async def converse(
         answer = said.answer()
         if answer.tool_calls and request.tools:
             if used >= rounds:
-                raise ToolsNeverEnd(
-                    f"{request.model} asked for tools {used} times in a row and would again",
-                    hint="Say in the prompt when to stop, or offer fewer tools.",
-                    partial=answer.text,
-                )
+                raise _never_ends(request.model, used, answer.text)
             used += 1
             results: list[Message] = []
             for work in map(_work, answer.tool_calls):
@@ -105,6 +101,14 @@ async def converse(
         mended = True
         yield Restart(f"asked again, since the first answer did not fit: {problem}")
         request = _asked_again(request, answer, problem)
+
+
+def _never_ends(model: str, used: int, text: str) -> ToolsNeverEnd:
+    return ToolsNeverEnd(
+        f"{model} asked for tools {used} times in a row and would again",
+        hint="Say in the prompt when to stop, offer fewer tools, or raise OLLAMA_MAGIC_ROUNDS.",
+        partial=text,
+    )
 
 
 def _asked_again(request: Request, answer: Answer, problem: str) -> Request:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from .context import PromptError, attach, expand
@@ -28,6 +31,9 @@ __all__ = ["compose"]
 DEFAULT_THREAD = "main"
 """The conversation of `-c` where none was begun by name."""
 
+_SLIP = 0.8
+"""How alike `{name}` and a variable are, from 0 to 1, for it to be taken for a slip of the pen."""
+
 
 def compose(
     session: Session,
@@ -53,8 +59,9 @@ def compose(
     images: tuple[Image, ...] = tuple(image for part in parts for image in part.images)
     transcript = _transcript(session, how, cell, run)
     history: tuple[Message, ...] = ()
-    if transcript is not None and not transcript.new:
-        history = session.threads.history(transcript.name, cell, prompt=text, run=run)
+    if transcript is not None:
+        earlier = session.threads.history(transcript.name, cell, prompt=text, run=run)  # which refuses a bad name
+        history = () if transcript.new else earlier
     tools = _tools(how, settings, namespace)
     cache = settings.cache
     if tools and cache != "off":
@@ -80,12 +87,12 @@ def _filled(
     if how.raw:
         return prompt, [], []
     found = expand(prompt, namespace, budget=settings.budget, secrets=_secrets(settings))
-    known = [name for name in namespace if not name.startswith("_")]
+    known = {name.lower(): name for name in namespace if not name.startswith("_")}
     notices = [
-        f"{{{name}}} is no variable here and was sent as it stands{meant}"
+        f"{{{name}}} is no variable here and was sent as it stands, did you mean {known[near[0]]!r}?"
         for name in found.left
         # Braces that mean something else are common; only what looks like a slip is worth a line.
-        if (meant := nearest(name, known))
+        if len(name) > 2 and (near := difflib.get_close_matches(name.lower(), known, n=1, cutoff=_SLIP))
     ]
     return found.text, list(found.parts), notices
 
@@ -102,10 +109,9 @@ def _transcript(session: Session, how: How, cell: str, run: str) -> Transcript |
 
 def _shape(wanted: str, namespace: Mapping[str, Any]) -> Shape:
     """The schema that `--schema` names: an expression of the notebook, or a text that describes one."""
-    root = wanted.split("[")[0].split(".")[0].strip()
-    if root in namespace or (root == "list" and not _is_short(wanted)):
+    if _is_expression(wanted, namespace):
         try:
-            return schema_for(eval(wanted, {"list": list, "dict": dict, **namespace}), namespace)  # the user's own code
+            return schema_for(eval(wanted, dict(namespace)), namespace)  # the user's own code
         except SettingsError:
             raise
         except Exception as error:
@@ -113,7 +119,7 @@ def _shape(wanted: str, namespace: Mapping[str, Any]) -> Shape:
                 f"--schema {wanted!r} raised {type(error).__name__}: {error}",
                 hint='Name a type, or write fields such as --schema "name: str, year: int".',
             ) from None
-    if ":" not in wanted and wanted.isidentifier():
+    if wanted.isidentifier():
         raise SettingsError(
             f"--schema {wanted!r}: there is no such variable{nearest(wanted, namespace)}",
             hint='Name a type of this notebook, or write fields such as --schema "name: str, year: int".',
@@ -121,8 +127,19 @@ def _shape(wanted: str, namespace: Mapping[str, Any]) -> Shape:
     return schema_for(wanted, namespace)
 
 
-def _is_short(wanted: str) -> bool:
-    return ":" in wanted
+def _is_expression(wanted: str, namespace: Mapping[str, Any]) -> bool:
+    """Whether this is Python that can be looked up here, not fields such as `name: str` or `list[name: str]`."""
+    try:
+        tree = ast.parse(wanted.strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    nodes = list(ast.walk(tree))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    if any(isinstance(n, ast.Slice) for n in nodes) or not all(n in namespace or hasattr(builtins, n) for n in names):
+        return False
+    literal = isinstance(tree.body, ast.Dict) and all(isinstance(key, ast.Constant) for key in tree.body.keys)
+    builtin = isinstance(tree.body, ast.Name) and isinstance(getattr(builtins, tree.body.id, None), type)
+    return literal or builtin or any(name in namespace for name in names)
 
 
 def _tools(how: How, settings: Settings, namespace: Mapping[str, Any]) -> tuple[Tool, ...]:

@@ -6,6 +6,7 @@ IPython tells of each cell that ended; no exception hook is taken from anybody.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ __all__ = ["fix", "question_about"]
 _BUDGET = 300
 _MOST_VALUES = 12
 _CELL_CHARACTERS = 6000
+_WORD = re.compile(r"[^\W\d]\w*")
 _EXPLAIN = (
     "You help with Python in a Jupyter notebook. Say in plain words what went wrong and why, then how to mend it. "
     "Be short. Use the values that are given."
@@ -80,10 +82,9 @@ def question_about(session: Session, namespace: Mapping[str, Any], secrets: tupl
 def _values_in(cell: str, namespace: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The variables that a cell names, in order, without modules and what IPython keeps."""
     try:
-        tree = ast.parse(cell)
-    except (SyntaxError, ValueError):
-        return []
-    names = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        names = dict.fromkeys(node.id for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Name))
+    except (SyntaxError, ValueError):  # what failed may be just that, or the cell has a magic in it
+        names = dict.fromkeys(_WORD.findall(cell))
     module = type(sys)
     found = [
         (name, namespace[name])

@@ -52,14 +52,15 @@ async def check(client: Client, request: Request) -> Checked:
         _check_vision(client, request, details)
     if request.think is not None and details is not None:
         _check_thinking(request, details)
-    tokens = prompt_tokens(request)
+    tokens, notices = prompt_tokens(request), []
+    if request.tools and client.settings.mode == "embedded" and client.settings.gguf is None:
+        notices.append("The built-in model cannot call tools; it answers without them.")
     if tokens < _look_from(request):
-        return Checked(request, tokens)
+        return Checked(request, tokens, tuple(notices))
     context = await _context_length(client, request, details)
     if context is None or tokens <= context * _ROOM:
-        return Checked(request, tokens, context=context)
+        return Checked(request, tokens, tuple(notices), context)
     kept, gone = fit(request.messages, int(context * _ROOM), estimate)
-    notices = []
     if gone:
         turns = sum(message.role == "user" for message in gone)
         notices.append(
@@ -92,9 +93,11 @@ async def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
     context = await _loaded_context(client, checked.request) or checked.context
     if context is not None and checked.tokens <= context:
         return ""
+    repair = _repair(client, checked.tokens, None)
+    told = any(repair in notice for notice in checked.notices)
     return (
-        f"The server read {read:,} tokens of a prompt of about {checked.tokens:,}: it dropped the rest. "
-        f"{_repair(client, checked.tokens, None)}"
+        f"The server read {read:,} tokens of a prompt of about {checked.tokens:,}: it dropped the rest."
+        f"{'' if told else f' {repair}'}"
     )
 
 

@@ -10,16 +10,32 @@ from .render import say
 
 __all__ = ["code_in", "offer_code"]
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+# Deeper in than Markdown allows too: models put code into lists.
+_FENCE = re.compile(
+    r"^([ \t]*)(`{3,}(?=[^`\n]*$)|~{3,})[ \t]*([^\s`]*)[^\n]*\n(.*?)(?:^[ \t]*\2[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
 
 def code_in(text: str) -> str:
-    """The fenced code blocks of an answer, one after another; the whole text where it has no fence but is Python."""
-    blocks = [match[2].rstrip() for match in _FENCE.finditer(text)]
-    code = "\n\n".join(block for block in blocks if block.strip())
+    """The fenced code blocks of an answer, one after another; the whole text where it has no fence but is Python.
+
+    Where blocks are marked as Python, the others (a shell's commands, the output to expect) are left out.
+    """
+    text = text.replace("\r\n", "\n")
+    blocks = [(match[3].lower().strip("{}."), _outdented(match[4], match[1])) for match in _FENCE.finditer(text)]
+    python = [block for block in blocks if block[0] in _PYTHON]
+    code = "\n\n".join(block for _, block in python or blocks if block.strip())
     if not code and text.strip() and _is_python(text):
         code = text.strip()
     return strip_control(code)
+
+
+def _outdented(block: str, indent: str) -> str:
+    """A block without the indentation of its fence."""
+    lines = block.rstrip().split("\n")
+    return "\n".join(line.removeprefix(indent) if line.strip() else "" for line in lines)
 
 
 def _is_python(text: str) -> bool:

@@ -53,7 +53,7 @@ class Option:
         return bool(self.metavar) and not self.optional
 
 
-THINK_LEVELS = ("low", "medium", "high", "max", "minimal", "none", "true", "false")
+THINK_LEVELS = ("low", "medium", "high", "max", "minimal", "xhigh", "none", "true", "false")
 
 OPTIONS: tuple[Option, ...] = (
     Option(("MODEL", "-m", "--model"), "the model, sent exactly as typed", "model", "NAME"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,9 @@ class Chat:
         reading = _reading(prompt, self.name, {**self._how, **how})
         problem: BaseException | None = Stopped()  # unless it is read to its end
         try:
-            for events in reading.batches():
-                yield from events
+            with closing(reading.batches()) as batches:
+                for events in batches:
+                    yield from events
             problem = None
         except OllamaMagicError as raised:
             problem = raised
@@ -116,12 +118,13 @@ def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
     """A question from Python; `how` as for `ask`."""
     given = {name: value for name, value in how.items() if name not in ("schema", "images", "tools")}
     known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
-    own = {name: value for name, value in given.items() if name not in _SETTINGS}
+    own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
+    own = {**(given.get("options") or {}), **own}
     settings = current().settings({**known, **({"options": own} if own else {})}, label="ask()")
-    session, tools, schema = current(), list(how.get("tools") or ()), how.get("schema")
+    session, tools, schema = current(), _several(how.get("tools")), how.get("schema")
     question = Question(
         prompt=prompt,
-        images=tuple(_image(each) for each in how.get("images") or ()),
+        images=tuple(_image(each) for each in _several(how.get("images"))),
         history=session.threads.history(thread) if thread else (),
         shape=None if schema is None else schema_for(schema),
         tools=tuple(tools_from({}, tools)),
@@ -132,12 +135,22 @@ def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
     return Reading(session, question, settings)
 
 
+def _several(given: Any) -> list[Any]:
+    """What was given as a list; one alone needs none around it."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
 def _image(given: Any) -> Image:
     if isinstance(given, Image):
         return given
     if isinstance(given, bytes):
         return image_from_bytes(given, "the picture")
-    found = picture_file(Path(given)) if isinstance(given, str | Path) else describe(given)
+    try:
+        found = picture_file(Path(given)) if isinstance(given, str | Path) else describe(given)
+    except OSError as error:
+        raise PromptError(f"The picture {given} cannot be read: {error.strerror}", hint="Name another file.") from None
     if not found.images:
         raise PromptError(f"A {type(given).__name__} is no picture", hint="Give bytes, a file, a figure or an image.")
     return found.images[0]

@@ -21,7 +21,8 @@ __all__ = ["web_tools"]
 
 _SEARCH_S = 60.0
 _MOST_RESULTS = 10
-_PAGE_CHARACTERS = 6000
+_CHARACTERS = 6000
+"""How much of a page, or of all that was found, a model is given to read."""
 
 
 def web_tools(settings: Settings) -> tuple[Tool, ...]:
@@ -50,12 +51,10 @@ def web_tools(settings: Settings) -> tuple[Tool, ...]:
         """
         body = {"query": query, "max_results": max(1, min(max_results, _MOST_RESULTS))}
         found = ask("/api/web_search", body)
-        results = found.get("results") if isinstance(found, dict) else None
-        return [
-            {name: str(each.get(name, ""))[:_PAGE_CHARACTERS] for name in ("title", "url", "content")}
-            for each in results or []
-            if isinstance(each, dict)
-        ]
+        listed = found.get("results") if isinstance(found, dict) else None
+        results = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        room = _CHARACTERS // max(1, len(results))  # else the first pages leave none for the others
+        return [{name: str(each.get(name, ""))[:room] for name in ("title", "url", "content")} for each in results]
 
     def web_fetch(url: str) -> dict[str, Any]:
         """Read one page of the web; its title, its text and the links in it.
@@ -65,11 +64,11 @@ def web_tools(settings: Settings) -> tuple[Tool, ...]:
         """
         found = ask("/api/web_fetch", {"url": url})
         if not isinstance(found, dict):
-            return {"content": str(found)[:_PAGE_CHARACTERS]}
+            return {"content": str(found)[:_CHARACTERS]}
         return {
             "title": str(found.get("title", "")),
-            "content": str(found.get("content", ""))[:_PAGE_CHARACTERS],
-            "links": [str(link) for link in found.get("links") or []][:20],
+            "content": str(found.get("content", ""))[:_CHARACTERS],
+            "links": [str(link) for link in links][:20] if isinstance(links := found.get("links"), list) else [],
         }
 
     return tuple(tools_from({}, [web_search, web_fetch]))
