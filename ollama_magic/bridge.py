@@ -219,7 +219,8 @@ def run_on_this_thread(awaitable: Awaitable[T]) -> T:
     import nest_asyncio2
 
     try:
-        nest_asyncio2.apply(running)
+        # Else an asyncio.run elsewhere in the process would leave its loop open from then on.
+        nest_asyncio2.apply(running, run_close_loop=True)
     except ValueError:  # uvloop, whose loop cannot be entered twice
         return shared().run(waited())
     return _to_the_end(running, waited(), close=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -18,41 +19,55 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _HOMES = ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "LOCALAPPDATA", "APPDATA")
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: whoever collects garbage, a test or the interpreter, need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """An empty home and an empty working directory, for all tests: making new ones costs more than most tests."""
     base = tmp_path_factory.mktemp("places")
-    return base / "home", base / "work"
+    home, work = base / "home", base / "work"
+    home.mkdir()
+    work.mkdir()
+    return home, work
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, places: tuple[Path, Path]
-) -> Iterator[None]:
-    """Nothing of the machine reaches a test, and nothing of a test reaches the machine.
+def clean_environment(request: pytest.FixtureRequest, places: tuple[Path, Path]) -> Iterator[None]:
+    """Nothing of the machine reaches a test, and nothing of a test reaches the machine or the next test.
 
     Only `live` tests see the host they are to ask, and only `embedded` ones the cache folder that has the weights.
+    Written for speed: this runs thousands of times.
     """
     live = request.node.get_closest_marker("live") is not None
     embedded = request.node.get_closest_marker("embedded") is not None
-    for name in list(os.environ):
+    before, folder = dict(os.environ), os.getcwd()
+    for name in before:
         ours = name.startswith("OLLAMA_") or name == "USE_DIRECT_CLOUD"
         if (ours and not live and not (embedded and name == "OLLAMA_MAGIC_GGUF")) or name.lower() in _PROXIES:
-            monkeypatch.delenv(name)
-    for place in places:
-        place.mkdir(exist_ok=True)
+            del os.environ[name]
     home, work = places
     for name in _HOMES:
         if not (embedded and name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")):
-            monkeypatch.setenv(name, str(home))
+            os.environ[name] = str(home)
     # Not in the home that is emptied: a shell made by one test writes its history when all of them are over.
-    monkeypatch.setenv("IPYTHONDIR", str(home.parent / "ipython"))
-    monkeypatch.chdir(work)
+    os.environ["IPYTHONDIR"] = str(home.parent / "ipython")
+    os.chdir(work)
     yield
-    monkeypatch.undo()
-    for place in places:
-        if place.exists() and any(place.iterdir()):  # the next test finds it empty
-            shutil.rmtree(place)
+    os.chdir(folder)
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    for place in places:  # the next test finds it there and empty
+        if not place.exists() or os.listdir(place):
+            if place.exists():
+                shutil.rmtree(place)
+            place.mkdir()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, Optional, TypedDict, Union
 
-import jsonschema.validators  # noqa: F401 -- slow to import: no single test should pay for it
 import pydantic
 import pytest
 from hypothesis import given, settings
@@ -26,6 +25,11 @@ from ollama_magic.errors import SettingsError
 from ollama_magic.schema import Mismatch, as_plain, call_with, function_schema, schema_for
 from ollama_magic.schema.find import json_values
 from ollama_magic.schema.validate import require
+
+# Slow to import: no single test should pay for it, and nobody for the grammars of addresses, which take a second.
+with pytest.MonkeyPatch.context() as _patch:
+    _patch.setitem(sys.modules, "rfc3987_syntax", None)
+    import jsonschema.validators  # noqa: F401
 
 
 class Color(enum.Enum):
@@ -385,6 +389,7 @@ def test_a_value_that_is_long_is_cut_in_a_message() -> None:
     assert len(str(caught.value)) < 120
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip # noqa: E501
 @settings(max_examples=20)
 def test_whatever_json_comes_it_is_a_value_or_a_plain_reason(value: Any) -> None:
@@ -526,7 +531,9 @@ NO_SCHEMAS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "reason"), NO_SCHEMAS, ids=[repr(spec)[:40] for spec, _ in NO_SCHEMAS])
+@pytest.mark.parametrize(
+    ("spec", "reason"), NO_SCHEMAS, ids=[repr(spec).partition(" at 0x")[0][:40] for spec, _ in NO_SCHEMAS]
+)
 def test_what_is_no_schema_is_refused_with_a_way_out(spec: Any, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:
         schema_for(spec)
@@ -591,6 +598,7 @@ def test_without_pydantic_and_jsonschema() -> None:
         schema_for(Plain)
 
 
+@pytest.mark.slow
 def test_plain_types_need_no_pydantic() -> None:
     code = (
         "import sys\nfrom ollama_magic.schema import schema_for, function_schema\n"

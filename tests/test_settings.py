@@ -249,7 +249,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "hint"), BAD, ids=lambda value: ascii(value)[:40])
+@pytest.mark.parametrize(("name", "given", "hint"), BAD, ids=lambda value: ascii(value).partition(" at 0x")[0][:40])
 def test_a_value_that_cannot_be_used_is_named_with_its_origin(name, given, hint):
     with pytest.raises(SettingsError) as caught:
         resolve(Layer("environment", {name: given}, {name: "SOME_VARIABLE"}))

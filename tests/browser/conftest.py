@@ -29,8 +29,9 @@ def browser_path() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(browser_path: str) -> Iterator[Page]:
+    """One page for a module. Not for longer: an event loop runs in this thread until Playwright ends."""
     from playwright.sync_api import sync_playwright
 
     # A container's root cannot use Chromium's sandbox, nor its small /dev/shm.
@@ -43,7 +44,7 @@ def page(browser_path: str) -> Iterator[Page]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab with copies of the notebooks, answered by the embedded engine."""
     with running_lab(tmp_path_factory.mktemp("lab")) as running:

@@ -17,7 +17,8 @@ pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 
 LIBRARIES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
-both = pytest.mark.parametrize("library", LIBRARIES)
+# The first frame of polars takes half a second, whichever test makes it.
+both = pytest.mark.parametrize("library", ["pandas", pytest.param("polars", marks=pytest.mark.slow)])
 
 
 def columns(rows: int) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def test_a_large_figure_is_scaled(pyplot: Any) -> None:
     assert max(size_of(describe(figure).images[0])) <= LONGEST_SIDE
 
 
+@pytest.mark.slow
 def test_the_current_figure(pyplot: Any) -> None:
     for ask in (
         current_figure,
@@ -78,6 +79,7 @@ def test_the_current_figure(pyplot: Any) -> None:
     assert attach("figure", {}).images == current_figure().images == describe(pyplot).images
 
 
+@pytest.mark.slow
 def test_an_empty_figure_is_an_error(pyplot: Any) -> None:
     with pytest.raises(PromptError, match="nothing drawn") as caught:
         expand("{fig}", {"fig": pyplot.figure()})

@@ -251,6 +251,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON, st.integers(5, 200))
 def test_any_value_fits_the_budget_and_comes_out_the_same(value: Any, budget: int) -> None:
     found = describe(value, budget=budget, text_budget=budget)

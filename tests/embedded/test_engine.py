@@ -105,6 +105,7 @@ def test_it_inherits_nothing_and_stands_apart(child: Callable[[str], None], sett
     assert len(files) <= 5  # the three pipes, the notes and the listing itself
 
 
+@pytest.mark.slow
 def test_used_again_while_it_lives(child: object, settings: Settings, tmp_path: Path) -> None:
     first = start(settings)
     assert start(settings) == first
@@ -155,6 +156,7 @@ def test_other_weights_take_its_place(child: object, settings: Settings, tmp_pat
     assert len(notes(tmp_path)) == 3
 
 
+@pytest.mark.slow
 def test_started_anew_when_it_died(child: Callable[[str], None], settings: Settings, tmp_path: Path) -> None:
     start(settings)
     pid = notes(tmp_path)[0]["pid"]

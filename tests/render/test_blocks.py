@@ -36,6 +36,7 @@ def split(text: str, cuts: list[int], **options: int | bool) -> list[str]:
     return [c.text + "\x00" + c.markdown for c in (*chunks, splitter.tail)]
 
 
+@pytest.mark.slow
 @given(TEXTS, st.lists(st.integers(0, 10_000), max_size=30), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_the_chunks_are_the_text_however_it_arrives(text: str, cuts: list[int], lines: bool) -> None:

@@ -37,6 +37,7 @@ def test_saved_html_is_safe_wherever_the_payload_stands(text: str, form: str) ->
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", data["text/plain"])
 
 
+@pytest.mark.slow  # all of them together
 @pytest.mark.parametrize("whole_cell", [True, False])
 @pytest.mark.parametrize("text", PAYLOADS)
 def test_every_repaint_is_safe_and_balanced(text: str, whole_cell: bool) -> None:

@@ -150,6 +150,7 @@ def test_thinking_is_folded_and_short_while_it_streams_and_whole_at_the_end() ->
     assert screen.size < 40 * len(html(screen))
 
 
+@pytest.mark.slow
 def test_one_output_is_left_with_everything_in_it() -> None:
     view, screen, clock = make()
     events = tokens(MIXED, 5_000)

@@ -149,6 +149,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(obj=ANYTHING)
 @settings(max_examples=200, deadline=None)
 def test_nothing_raises(obj: object) -> None:

@@ -86,6 +86,7 @@ SHAPED = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surface", DECODERS)
 @given(values=st.lists(SHAPED.filter(lambda value: isinstance(value, (dict, list))), max_size=4), ended=st.booleans())
 @settings(max_examples=150, deadline=None)
@@ -97,7 +98,7 @@ def test_no_object_makes_a_decoder_raise(surface: str, values: list[Any], ended:
     assert not done or events[-1] is done[0]
 
 
-@pytest.mark.parametrize("depth", [50, 300, 500, 900, 990, 1500, 5000, 100_000])
+@pytest.mark.parametrize("depth", [50, 300, 500, 900, 990, 1500, 5000, pytest.param(100_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("start", ['{"a":', '{"error":', '{"error":[', '{"message":{"tool_calls":['])
 @pytest.mark.parametrize("surface", DECODERS)
 def test_deep_nesting_does_no_harm(surface: str, start: str, depth: int) -> None:

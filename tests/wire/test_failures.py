@@ -341,6 +341,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(status=st.integers(100, 599), body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 @settings(max_examples=300, deadline=None)
 def test_every_body_gives_some_error(status: int, body: bytes) -> None:
@@ -348,6 +349,7 @@ def test_every_body_gives_some_error(status: int, body: bytes) -> None:
         assert isinstance(error_from_response(status, body, {"retry-after": "x"}, target), OllamaMagicError)
 
 
+@pytest.mark.slow
 @given(payload=JSON)
 @settings(max_examples=200, deadline=None)
 def test_every_payload_gives_some_error(payload: object) -> None:

@@ -143,6 +143,7 @@ def plain(found: list[Frame]) -> str:
     return repr(found)  # NaN is not equal to itself
 
 
+@pytest.mark.slow
 @given(body=BYTES, data=st.data())
 @settings(max_examples=400, deadline=None)
 def test_any_bytes_cut_anywhere_give_the_same_frames(body: bytes, data: st.DataObject) -> None:
@@ -152,6 +153,7 @@ def test_any_bytes_cut_anywhere_give_the_same_frames(body: bytes, data: st.DataO
     assert plain(frames_of(pieces(body, range(len(body))))[0]) == whole
 
 
+@pytest.mark.slow
 @given(body=BYTES, data=st.data(), limit=st.integers(1, 40))
 @settings(max_examples=300, deadline=None)
 def test_the_limit_does_not_depend_on_cuts_either(body: bytes, data: st.DataObject, limit: int) -> None:
@@ -166,6 +168,7 @@ def test_the_limit_does_not_depend_on_cuts_either(body: bytes, data: st.DataObje
 OBJECTS = st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=20), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @given(objects=st.lists(OBJECTS, max_size=6), tail=st.binary(max_size=40), data=st.data())
 @settings(max_examples=200, deadline=None)
 def test_whatever_follows_nothing_that_came_before_is_lost(
