@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import argparse
 import platform
+from typing import TYPE_CHECKING
 
 from benchmarks import client_cpu, loading, objects, screen
 
-_ALL = {"load": loading.run, "client": client_cpu.run, "screen": screen.run, "objects": objects.run}
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from benchmarks.report import Table
+
+_ALL: dict[str, Callable[[bool], Iterable[Table]]] = {
+    "load": loading.run,
+    "client": client_cpu.run,
+    "screen": screen.run,
+    "objects": objects.run,
+}
+    "load": loading.run,
+    "client": client_cpu.run,
+    "screen": screen.run,
+    "objects": objects.run,
+}
 
 
 def main() -> None:

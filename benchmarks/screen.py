@@ -14,27 +14,29 @@ from tests.kernel.harness import Cell, Kernel
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
 
 __all__ = ["run"]
 
 _CPU = "import time, os; print(time.process_time())"
 
 
-def run(quick: bool) -> list[Table]:
+_LENGTHS = ((1000, (50, 250, 2000)), (5000, (50, 250, 2000)), (20000, (50, 250, 2000)))
+_QUICK = ((1000, (250, 2000)),)
+
+
+def run(quick: bool) -> Iterator[Table]:
     """First token and interrupt in milliseconds; traffic, CPU and lag for lengths and rates."""
     with (
         serving() as (url, server),
         tempfile.TemporaryDirectory() as folder,
-        Kernel(folder, {"OLLAMA_HOST": url}) as kernel,
+        Kernel(folder, {"OLLAMA_HOST": url}, patience_s=900) as kernel,
     ):
         kernel.run("%%ollama 50@0\nwarm")
         _told(server, "sent")
-        tables = [_first_token(kernel, server, 5 if quick else 20), _interrupt(kernel, server, 5 if quick else 20)]
-        lengths: list[tuple[int, tuple[int, ...]]] = [(1000, (0, 250, 2000))]
-        if not quick:
-            lengths = [(1000, (50, 250, 2000)), (5000, (250, 2000)), (20000, (250, 2000))]
-        tables.append(_traffic(kernel, server, lengths))
-    return tables
+        yield _first_token(kernel, server, 5 if quick else 20)
+        yield _interrupt(kernel, server, 5 if quick else 20)
+        yield _traffic(kernel, server, _QUICK if quick else _LENGTHS)
 
 
 def _first_token(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> Table:
@@ -67,7 +69,7 @@ def _interrupt(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> Ta
     return table
 
 
-def _traffic(kernel: Kernel, server: subprocess.Popen[str], lengths: list[tuple[int, tuple[int, ...]]]) -> Table:
+def _traffic(kernel: Kernel, server: subprocess.Popen[str], lengths: tuple[tuple[int, tuple[int, ...]], ...]) -> Table:
     table = Table(
         "Long answers in a kernel",
         ("tokens", "tok/s", "answer kB", "iopub MB", "messages", "kernel CPU s", "lag at the end s", "saved outputs"),

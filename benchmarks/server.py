@@ -101,6 +101,7 @@ async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             if method == "POST":
                 answering = asyncio.ensure_future(_answer(path, json.loads(body)["model"], writer))
                 gone = asyncio.ensure_future(reader.read(1))
+                gone.add_done_callback(lambda task: task.cancelled() or task.exception())
                 await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done():
                     _tell("closed")

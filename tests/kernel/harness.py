@@ -14,8 +14,6 @@ from jupyter_client.manager import KernelManager
 
 __all__ = ["Cell", "Kernel"]
 
-PATIENCE_S = 30.0
-
 
 @dataclass
 class Cell:
@@ -67,7 +65,8 @@ class Cell:
 class Kernel:
     """A kernel with the extension loaded; a context manager."""
 
-    def __init__(self, cwd: str, env: dict[str, str]) -> None:
+    def __init__(self, cwd: str, env: dict[str, str], patience_s: float = 30.0) -> None:
+        self._patience_s = patience_s
         self._manager = KernelManager(kernel_name="python3")
         self._cwd, self._env = cwd, env
         self._cells: dict[str, Cell] = {}
@@ -77,7 +76,7 @@ class Kernel:
         self._manager.start_kernel(cwd=self._cwd, env={**env, **self._env}, stdout=sys.stderr, stderr=sys.stderr)
         self._client = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=PATIENCE_S)
+        self._client.wait_for_ready(timeout=self._patience_s)
         self.run("%load_ext ollama_magic")
         return self
 
@@ -129,11 +128,11 @@ class Kernel:
 
     def until(self, holds: Any) -> None:
         """Take messages until `holds()`; AssertionError with what was seen after a while."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while not holds():
             if time.monotonic() > deadline:
                 seen = {cell.msg_id[-4:]: cell.shown()[-500:] for cell in self._cells.values()}
-                raise AssertionError(f"not seen within {PATIENCE_S:g} s; shown so far: {seen}")
+                raise AssertionError(f"not seen within {self._patience_s:g} s; shown so far: {seen}")
             self._take_iopub()
             self._take_shell()
 
