@@ -19,11 +19,6 @@ _ALL: dict[str, Callable[[bool], Iterable[Table]]] = {
     "screen": screen.run,
     "objects": objects.run,
 }
-    "load": loading.run,
-    "client": client_cpu.run,
-    "screen": screen.run,
-    "objects": objects.run,
-}
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from .guards import check, context_length, cut_notice
 from .hosts import CLOUD, may_receive_key
 from .models import choose_model
 from .recall import Recall, remembered
+from .secret import parse_key
 from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
 from .threads import Threads
 from .wire.catalog import CLOUD_CATALOGUE
@@ -76,6 +77,8 @@ class Session:
 
     def set(self, **values: object) -> Settings:
         """Keep `values` for this kernel, in memory only; None forgets one. Nothing is kept if one cannot be used."""
+        if isinstance(values.get("key"), str):
+            values["key"] = parse_key(str(values["key"]))  # from here on it is in no repr
         wanted = {**self._kernel, **values}
         before, self._kernel = self._kernel, {name: value for name, value in wanted.items() if value is not None}
         try:

@@ -267,3 +267,16 @@ def test_another_holder_of_the_name_is_told_of(kernel, fake):
     assert "was registered by" in kernel.run("%load_ext ollama_magic").shown()
     fake.says("ours")
     assert "ours" in kernel.run("%%ollama llama3.2\nq").shown()
+
+
+def test_a_key_given_in_python_is_in_no_repr(kernel, fake):
+    typed = "sk-typed-9b2e41"
+    kernel.run(f"import ollama_magic; made = ollama_magic.connect(key='{typed}')")
+    cell = kernel.run(
+        "from ollama_magic.session import current\n"
+        "print(vars(current()), current().settings(), repr(made), vars(made))\nmade"
+    )
+    shown = cell.raw()
+    kernel.run("ollama_magic.connect(key=None)")
+    assert typed not in shown
+    assert cell.reply["status"] == "ok"
