@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ollama_magic.endpoint import Endpoint
 
+pytestmark = pytest.mark.slow  # each starts a process, or pip
+
 WORKS = """
     say(port=4321)
     sys.stdin.buffer.read()

@@ -25,6 +25,8 @@ from ollama_magic.settings import Layer, Settings, resolve
 if TYPE_CHECKING:
     from ollama_magic.events import Progress
 
+pytestmark = pytest.mark.slow  # each starts a process, or pip
+
 CONTENT = b"GGUF" + bytes(range(256)) * 8192  # 2 MB: several pieces
 
 
