@@ -7,6 +7,7 @@ complete right in every front end. It never raises and never waits for a server 
 from __future__ import annotations
 
 import re
+import time
 from inspect import isroutine
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "complete", "match"]
 
+_WAIT_S = 0.25
+_LEAST_S = 0.05
+"""A server that is there answers within this, even where the import took the rest."""
 _LINE = re.compile(r"^\s*(%%?)ollama(?=\s)(.*)$")
 _FLAGS = {flag: option for option in OPTIONS for flag in option.flags if flag.startswith("-")}
 
@@ -108,13 +112,16 @@ def _command_words(words: list[str], known: Known) -> list[str]:
     return [*command.words(), *models, *threads]
 
 
-def match(context: Any) -> dict[str, Any]:
-    """IPython's completion context to a matcher's result, version 2 of the protocol."""
+def match(context: Any, began: float) -> dict[str, Any]:
+    """IPython's completion context to a matcher's result, version 2 of the protocol.
+
+    `began`, on time.monotonic()'s clock, is when Tab was pressed: it is answered within about 0.3 s of that.
+    """
     from IPython.core.completer import SimpleCompletion
 
     found = None
     try:
-        found = complete(context.text_until_cursor, context.cursor_line == 0, _Kernel())
+        found = complete(context.text_until_cursor, context.cursor_line == 0, _Kernel(began))
     except OllamaMagicError:
         pass  # settings that cannot be used: the cell itself will say so, Tab stays silent
     if found is None:
@@ -130,9 +137,13 @@ def match(context: Any) -> dict[str, Any]:
 class _Kernel:
     """What this kernel has."""
 
+    def __init__(self, began: float) -> None:
+        self._until = began + _WAIT_S
+
     def models(self, mode: str) -> list[str]:
         session = current()
-        return session.model_names(session.settings({"mode": mode} if mode else None))
+        settings = session.settings({"mode": mode} if mode else None)
+        return session.model_names(settings, wait_s=max(_LEAST_S, self._until - time.monotonic()))
 
     def threads(self) -> list[str]:
         return current().threads.names()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import context_matcher
@@ -110,9 +111,10 @@ def unregister(shell: Any) -> None:
 
 
 def _match(context: Any) -> Any:
+    began = time.monotonic()  # the first Tab pays for the import, and waits the less for a server
     from .completion import match
 
-    return match(context)
+    return match(context, began)
 
 
 def _uninstall_matcher(shell: Any) -> None:
