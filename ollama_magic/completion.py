@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Known", "complete", "match"]
 
 _WAIT_S = 0.25
-_LEAST_S = 0.05
-"""A server that is there answers within this, even where the import took the rest."""
+_LEAST_S = 0.15
+"""A server that is there answers within this, its first connection included, even where the import took the rest."""
 _LINE = re.compile(r"^\s*(%%?)ollama(?=\s)(.*)$")
 _FLAGS = {flag: option for option in OPTIONS for flag in option.flags if flag.startswith("-")}
 

@@ -105,7 +105,7 @@ def test_tab_completes_models(terminal, fake):
     # On a busy machine the first Tab may give up waiting before the names are there; a later one has them.
     terminal.sendline("tab = lambda: get_ipython().complete('', '%%ollama llama3.2:l', 19)[1]")
     terminal.expect(r"In \[4\]: ")
-    terminal.sendline("print('found', next(names for names in iter(tab, None) if names))")
+    terminal.sendline("print('found', next(names for names in iter(tab, None) if 'llama3.2:latest' in names))")
     terminal.expect(r"found \['llama3.2:latest'\]")
 
 
