@@ -311,6 +311,8 @@ def test_json_holds_everything() -> None:
     assert (body["format"], body["version"]) == ("ollama_magic thread", 1)
 
 
+# Another thread of the process may draw a random number meanwhile, which Hypothesis takes for one of a strategy.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @given(
     st.lists(
         st.builds(
