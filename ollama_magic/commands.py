@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import bridge, keeping, status
 from .errors import SettingsError
-from .options import OPTIONS, How, nearest, option_rows, parse_cell_line, split_line, usage
+from .options import OPTIONS, How, nearest, option_rows, parse_words, split_line, usage
 from .render import Card, Table, show
 from .secret import parse_key
 from .settings import FIELDS, MODES
@@ -73,8 +73,7 @@ def _use(session: Session, words: list[str]) -> str:
         if settings.model:
             return f"Model: {settings.model} ({settings.origin('model')}). Change it with %ollama use MODEL."
         return "No model is named: one in memory answers, else the newest. Name one: %ollama use MODEL"
-    # Quoted again, since the cell's parser splits a line.
-    parsed = parse_cell_line(" ".join(f"'{word}'" if "'" not in word else f'"{word}"' for word in words))
+    parsed = parse_words(words)
     if parsed.how != How():
         raise SettingsError(
             "%ollama use: only settings can be kept, and that belongs to one cell",

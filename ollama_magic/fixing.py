@@ -14,7 +14,7 @@ from .answering import Reading, answer_into
 from .context import describe, estimate
 from .errors import SettingsError
 from .nextcell import offer_code
-from .options import How, parse_cell_line
+from .options import How, parse_words
 from .question import Question
 from .render import view_for
 from .secret import redact
@@ -45,7 +45,7 @@ def fix(session: Session, words: list[str], shell: Any) -> None:
     """Explain the notebook's last error; with --code, put a corrected cell next. Takes a cell's options too."""
     wants_code = "--code" in words
     rest = [word for word in words if word != "--code"]
-    parsed = parse_cell_line(" ".join(f"'{word}'" if "'" not in word else f'"{word}"' for word in rest))
+    parsed = parse_words(rest)
     if parsed.how != How():
         raise SettingsError("%ollama fix takes --code, MODEL and settings", hint="See %ollama help fix.")
     values = {"system": _CORRECT if wants_code else _EXPLAIN, **parsed.values}

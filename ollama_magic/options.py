@@ -27,6 +27,7 @@ __all__ = [
     "nearest",
     "option_rows",
     "parse_cell_line",
+    "parse_words",
     "split_line",
     "usage",
 ]
@@ -153,11 +154,15 @@ def split_line(line: str) -> list[str]:
 
 
 def parse_cell_line(line: str) -> Parsed:
-    """The settings that a cell's first line asks for.
+    """What a cell's first line asks for; see `parse_words`."""
+    return parse_words(split_line(line))
+
+
+def parse_words(words: Sequence[str]) -> Parsed:
+    """What the words of a line ask for.
 
     Raises SettingsError, with the nearest option and the usage, for anything it does not know.
     """
-    words = split_line(line)
     _refuse_keys(words)
     _refuse_unknown(words)
     found, extra = _parser().parse_known_intermixed_args(_spell_out_think(words))
