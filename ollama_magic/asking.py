@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .answering import Reading, answer_into
 from .composing import compose
 from .errors import SettingsError
-from .options import parse_cell_line, usage
+from .options import usage
+from .parsing import parse_cell_line
 from .render import show, view_for
 
 if TYPE_CHECKING:

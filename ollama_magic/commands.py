@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import bridge, keeping, status
 from .errors import SettingsError
-from .options import OPTIONS, How, nearest, option_rows, parse_words, split_line, usage
+from .options import OPTIONS, nearest, option_rows, usage
+from .parsing import How, parse_words, split_line
 from .render import Card, Table, show
 from .secret import parse_key
 from .settings import FIELDS, MODES

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .context import Part
     from .events import Image, Message
-    from .options import How
+    from .parsing import How
     from .schema import Shape
     from .session import Session
     from .settings import Settings

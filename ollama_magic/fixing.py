@@ -14,7 +14,7 @@ from .answering import Reading, answer_into
 from .context import describe, estimate
 from .errors import SettingsError
 from .nextcell import offer_code
-from .options import How, parse_words
+from .parsing import How, parse_words
 from .question import Question
 from .render import view_for
 from .secret import redact

@@ -12,7 +12,7 @@ from ollama_magic.composing import DEFAULT_THREAD, compose
 from ollama_magic.context import PromptError
 from ollama_magic.errors import SettingsError
 from ollama_magic.events import Message
-from ollama_magic.options import parse_cell_line
+from ollama_magic.parsing import parse_cell_line
 from ollama_magic.session import Session
 from ollama_magic.threads import Turn
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ollama_magic.errors import SettingsError
-from ollama_magic.options import OPTIONS, markdown_table, parse_cell_line, split_line, usage
+from ollama_magic.options import OPTIONS, markdown_table, usage
+from ollama_magic.parsing import parse_cell_line, split_line
 
 MODEL = {"model": "llama3.2"}
 

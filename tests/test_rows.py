@@ -32,7 +32,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("bridge", "question", "recall", "web"),
     ("session",),
     ("render",),
-    ("options", "composing", "answering", "asking", "preview", "nextcell", "fixing", "keeping", "python"),
+    ("options", "parsing", "composing", "answering", "asking", "preview", "nextcell", "fixing", "keeping", "python"),
     ("status", "commands", "completion", "magics"),
     ("__init__",),
 )

@@ -1,0 +1,190 @@
+"""The cell's first line, read: words to settings for this cell and what else it asks for.
+
+The line is split as a shell would (quotes group words, any number of spaces separates them), except that a backslash
+is an ordinary character, so that Windows paths and LaTeX survive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import shlex
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import SettingsError
+from .options import OPTIONS, THINK_LEVELS, nearest, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .options import Option
+
+__all__ = ["How", "Parsed", "parse_cell_line", "parse_words", "split_line"]
+
+_KEY_WORDS = ("--key", "--api-key", "--apikey", "--api_key", "--token")
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What a line asks for that is no setting. "" and () where it does not say."""
+
+    out: str = ""
+    attach: tuple[str, ...] = ()
+    raw: bool = False
+    schema: str = ""
+    tools: tuple[str, ...] = ()
+    web: bool = False
+    confirm: bool = False
+    go_on: bool = False
+    thread: str = ""
+    new: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A parsed line: `values` are settings for this cell alone, `how` is the rest."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    how: How = How()
+
+
+_HOW = tuple(each.name for each in fields(How))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"%%ollama: {message}", hint=usage())
+
+
+def split_line(line: str) -> list[str]:
+    """The words of a magic's line. SettingsError where a quote is not closed."""
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    lexer.escape = ""
+    try:
+        return list(lexer)
+    except ValueError:
+        raise SettingsError(
+            f"%%ollama: a quote is opened and not closed in: {line.strip()}",
+            hint="Close it, or put the value in the other kind of quotes.",
+        ) from None
+
+
+def parse_cell_line(line: str) -> Parsed:
+    """What a cell's first line asks for; see `parse_words`."""
+    return parse_words(split_line(line))
+
+
+def parse_words(words: Sequence[str]) -> Parsed:
+    """What the words of a line ask for.
+
+    Raises SettingsError, with the nearest option and the usage, for anything it does not know.
+    """
+    _refuse_keys(words)
+    _refuse_unknown(words)
+    found, extra = _parser().parse_known_intermixed_args(_spell_out_think(words))
+    values: dict[str, Any] = {name: value for name, value in vars(found).items() if value is not None}
+    positional = values.pop("positional", [])
+    if extra or len(positional) > 1:
+        odd = (extra or positional[1:])[0]
+        raise SettingsError(
+            f"%%ollama: cannot place {odd!r}: the first line takes one MODEL and options",
+            hint=f"The prompt goes on the lines below it; a value with spaces goes in quotes.\n{usage()}",
+        )
+    if positional:
+        if values.get("model", positional[0]) != positional[0]:
+            raise SettingsError(
+                f"%%ollama: two models are named, {values['model']!r} and {positional[0]!r}", hint="Keep one of them."
+            )
+        values["model"] = positional[0]
+    if "options" in values:
+        values["options"] = dict(_pair(text) for text in values["options"])
+    return Parsed(values, _how({name: values.pop(name) for name in _HOW if name in values}))
+
+
+def _how(given: dict[str, Any]) -> How:
+    out = given.get("out", "")
+    if out and (not out.isidentifier() or keyword.iskeyword(out)):
+        raise SettingsError(f"%%ollama: --out {out!r} is not a variable name", hint="Use a name such as --out answer.")
+    if given.get("new") and not (given.get("thread") or given.get("go_on")):
+        raise SettingsError(
+            "%%ollama: --new begins a conversation anew, and none is named", hint="Add -i NAME, or -c for the last one."
+        )
+    if "tools" in given:
+        given["tools"] = tuple(name.strip() for name in given["tools"].split(",") if name.strip())
+    if "attach" in given:
+        given["attach"] = tuple(given["attach"])
+    return How(**given)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="%%ollama", add_help=False, allow_abbrev=False)
+    parser.add_argument("positional", nargs="*")
+    for option in OPTIONS:
+        flags = [flag for flag in option.flags if flag.startswith("-")]
+        arguments: dict[str, Any] = {"dest": option.dest, "default": None}
+        if option.metavar:
+            arguments["metavar"] = option.metavar
+            if option.repeat:
+                arguments["action"] = "append"
+        else:
+            arguments |= {"action": "store_const", "const": option.value}
+        parser.add_argument(*flags, **arguments)
+    return parser
+
+
+def _spell_out_think(words: Sequence[str]) -> list[str]:
+    """`--think` followed by anything but a level means `--think=true`, so that a model may follow it."""
+    spelled = []
+    for i, word in enumerate(words):
+        follower = words[i + 1] if i + 1 < len(words) else ""
+        spelled.append("--think=true" if word == "--think" and follower not in THINK_LEVELS else word)
+    return spelled
+
+
+def _refuse_keys(words: Iterable[str]) -> None:
+    for word in words:
+        if word.partition("=")[0].lower() in _KEY_WORDS:
+            raise SettingsError(
+                "%%ollama: there is no option for a key: it would be saved in the notebook",
+                hint="Use `%ollama login` (hidden prompt, kept in memory only) or set OLLAMA_API_KEY. "
+                "If a real key stands in this cell, delete it, save the notebook, and make a new key.",
+            )
+
+
+def _refuse_unknown(words: Sequence[str]) -> None:
+    known = {flag: option for option in OPTIONS for flag in option.flags if flag.startswith("-")}
+    value_follows = False
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        if value_follows:
+            value_follows = False
+        elif flag in known:
+            value_follows = known[flag].takes_value and not equals
+        elif word.startswith("-") and not _is_number(word) and not _glued_short(word, known):
+            raise SettingsError(f"%%ollama: unknown option {flag!r}{nearest(flag, known)}", hint=usage())
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _glued_short(word: str, known: Mapping[str, Option]) -> bool:
+    """Whether this is a short option with its value glued on, as in `-t0.2`."""
+    return not word.startswith("--") and word[:2] in known and known[word[:2]].takes_value
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    from .settings import parse_option_value
+
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise SettingsError(f"%%ollama: -o {text!r} is not NAME=VALUE", hint="Write for instance -o top_k=20.")
+    return name.strip(), parse_option_value(value.strip())
