@@ -11,9 +11,6 @@ connections, so making one costs nothing.
 
 from __future__ import annotations
 
-import asyncio
-import difflib
-import json
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -28,21 +25,20 @@ from .errors import (
     OllamaMagicError,
     ServerError,
     SettingsError,
-    Stalled,
     Unreachable,
     Unsupported,
 )
 from .events import Message, Request
+from .jsoncalls import ask_json, json_call, stream_json
+from .lookups import names_near
 from .opening import Limits, Server
-from .retry import Call, Retry, send, target_of, without_key
+from .retry import Retry, without_key
 from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
-from .transport import BodyBroken
-from .wire.catalog import Model, decode_models_v1, decode_ps, decode_show, decode_tags
-from .wire.failures import error_from_stream, error_from_text
+from .wire.catalog import Model, decode_models_v1, decode_ps, decode_show, decode_tags, full_name, runs_in_cloud
 from .wire.hints import pull_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -53,10 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _LIST_S: Final = 30.0
-_QUICK_S: Final = 2.0
-"""For questions that only help another one: the names near to an unknown one, what is in memory."""
-_LARGEST: Final = 64 << 20
-_CLOUD_SUFFIXES: Final = ("-cloud", ":cloud")
+_HELD_S: Final = 600.0
+"""A server may hold the list of what is in memory back for as long as it loads a model."""
 
 
 class Client:
@@ -159,12 +153,11 @@ class Client:
         )
 
     def _server(self, model: str) -> Server:
-        settings = self.settings
         return Server(
             connect=lambda tell: self._connect(tell, model),
             explain=lambda error, endpoint: self._explain(error, endpoint, model),
             is_loaded=lambda endpoint: self._is_loaded(endpoint, model),
-            limits=Limits(settings.connect_timeout, settings.first_byte_timeout, settings.stall_timeout),
+            limits=self._limits,
             retry=self._retry,
         )
 
@@ -200,11 +193,16 @@ class Client:
         """What the server knows about model `name`. Raises ModelNotFound with the nearest names."""
         if self._endpoint is None:
             raise Unsupported("the built-in engine tells nothing about its model", hint="Use mode local or cloud.")
-        try:
-            return decode_show(name, await self._json("POST", "/api/show", {"model": name}, model=name))
-        except ModelNotFound as error:
-            failure = await self._explain(error, self._endpoint, name)
-        raise failure
+        return decode_show(name, await self._about(name, "POST", "/api/show", {"model": name}))
+
+    async def delete(self, name: str) -> None:
+        """Take model `name` off the server's disk. Raises ModelNotFound with the nearest names."""
+        await self._about(name, "DELETE", "/api/delete", {"model": name}, or_nothing=True)
+
+    async def copy(self, source: str, destination: str) -> None:
+        """Give model `source` another name as well; it takes no room. Raises ModelNotFound with the nearest names."""
+        body = {"source": source, "destination": destination}
+        await self._about(source, "POST", "/api/copy", body, or_nothing=True)
 
     async def version(self) -> str:
         """The server's version, such as "0.33.0"; "" where it does not say."""
@@ -218,37 +216,49 @@ class Client:
         """The JSON value that the server answers to a POST of `body`, for what has no method of its own here."""
         return await self._json("POST", path, dict(body))
 
+    def stream(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        model: str = "",
+        may_rest: Callable[[dict[str, Any]], bool] = lambda _: False,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The JSON objects that the server streams after a POST of `body`; see `jsoncalls.stream_json`."""
+        call = json_call("POST", path, dict(body), model)
+        return stream_json(self.endpoint, call, self._retry, self._limits, may_rest=may_rest)
+
     # ---- inside ------------------------------------------------------------------------------------------------
 
+    @property
+    def _limits(self) -> Limits:
+        settings = self.settings
+        return Limits(settings.connect_timeout, settings.first_byte_timeout, settings.stall_timeout)
+
     async def _json(
-        self, method: str, path: str, body: object = None, *, model: str = "", limit_s: float = _LIST_S
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        model: str = "",
+        limit_s: float = _LIST_S,
+        or_nothing: bool = False,
     ) -> object:
         """The JSON value that the server answers."""
-        endpoint = self.endpoint
-        call = Call(method, path, None if body is None else json.dumps(body).encode(), model)
-        failure: OllamaMagicError
+        call = json_call(method, path, body, model)
+        connect_s = self.settings.connect_timeout
+        return await ask_json(
+            self.endpoint, call, self._retry, limit_s=limit_s, connect_s=connect_s, or_nothing=or_nothing
+        )
+
+    async def _about(self, name: str, method: str, path: str, body: object, *, or_nothing: bool = False) -> object:
+        """The answer to what concerns the model `name`; ModelNotFound says which names are near."""
         try:
-            async with asyncio.timeout(limit_s):
-                exchange = await send(endpoint, call, self._retry, connect_timeout=self.settings.connect_timeout)
-                try:
-                    data = await exchange.read(_LARGEST)
-                finally:
-                    await exchange.aclose()
-            value = json.loads(data)
-        except TimeoutError:
-            failure = Stalled(
-                f"{endpoint.host.display} did not answer {method} {path} within {limit_s:g} s",
-                hint="The server may be busy: try again in a moment.",
-            )
-        except BodyBroken as error:
-            failure = Unreachable(f"the connection to {endpoint.host.display} broke: {error}", hint="Try it again.")
-        except ValueError:
-            failure = error_from_text(data.decode("utf-8", "replace"), target_of(endpoint, call))
-        else:
-            if not (isinstance(value, dict) and value.get("error")):
-                return value
-            failure = error_from_stream(value, target_of(endpoint, call))
-        raise without_key(failure, endpoint)
+            return await self._json(method, path, body, model=name, or_nothing=or_nothing)
+        except ModelNotFound as error:
+            failure = await self._explain(error, self._endpoint, name)
+        raise failure
 
     async def _connect(self, tell: Callable[[Progress], None], model: str) -> Endpoint:
         """The endpoint, the embedded engine's started if need be; never for a model that it does not have."""
@@ -264,13 +274,13 @@ class Client:
 
     async def _is_loaded(self, endpoint: Endpoint, model: str) -> bool | None:
         """Whether the model is in memory; None where the server cannot tell, or it runs in the cloud."""
-        if endpoint.mode != "local" or model.lower().endswith(_CLOUD_SUFFIXES):
+        if endpoint.mode != "local" or runs_in_cloud(model):
             return None
         try:
-            running = decode_ps(await self._json("GET", "/api/ps", limit_s=600))
+            running = decode_ps(await self._json("GET", "/api/ps", limit_s=_HELD_S))
         except OllamaMagicError:
             return None
-        return _full_name(model) in {_full_name(each.name) for each in running}
+        return full_name(model) in {full_name(each.name) for each in running}
 
     async def _explain(self, error: OllamaMagicError, endpoint: Endpoint | None, model: str) -> OllamaMagicError:
         """`error` with what else can be found out: the names near to an unknown one, why the engine is gone."""
@@ -280,24 +290,7 @@ class Client:
                 death.partial = error.partial
             return death or error
         if isinstance(error, ModelNotFound) and self._endpoint is not None:
-            near = await self._near(model)
+            near = await names_near(model, self.tags())
             if near:
                 error.hint = f"Did you mean {' or '.join(near)}? {error.hint}"
         return error if endpoint is None else without_key(error, endpoint)
-
-    async def _near(self, name: str) -> list[str]:
-        """At most three names of the server that look like `name`; none where they cannot be had quickly."""
-        try:
-            async with asyncio.timeout(_QUICK_S):
-                names = [model.name for model in await self.tags()]
-        except (OllamaMagicError, TimeoutError):
-            return []
-        found = difflib.get_close_matches(_full_name(name), [_full_name(each) for each in names], n=3, cutoff=0.5)
-        base = name.lower().partition(":")[0]
-        return [each for each in names if _full_name(each) in found or each.lower().partition(":")[0] == base][:3]
-
-
-def _full_name(name: str) -> str:
-    """`name` as the server completes it: a tag is always there, the default registry never."""
-    name = name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"

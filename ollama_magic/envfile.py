@@ -1,14 +1,15 @@
-"""Finds and reads a `.env`. Nothing goes into os.environ."""
+"""Finds and reads a `.env`, and makes the environment of a program that is started. Nothing goes into os.environ."""
 
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["nearest_env_file"]
+__all__ = ["nearest_env_file", "without_our_key"]
 
 _Stamp = tuple[int, int, int]
 
@@ -39,6 +40,11 @@ def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
             _read[file] = stamp, values
         return file, _read[file][1]
     return None
+
+
+def without_our_key(**changes: str) -> dict[str, str]:
+    """The environment for a program that has no business with the API key: this process's, with `changes`."""
+    return {**{name: value for name, value in os.environ.items() if name != "OLLAMA_API_KEY"}, **changes}
 
 
 def _values(file: Path) -> dict[str, str]:

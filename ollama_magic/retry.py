@@ -195,7 +195,7 @@ _HINT: Final[dict[FailureKind, str]] = {
     "not http": "Look at the port of the host: Ollama's own is 11434. Is it https?",
 }
 _HINT_BY_MODE: Final = {
-    "local": "Start one with `ollama serve`, or use the built-in one: %ollama mode embedded",
+    "local": "Start it: %ollama start (or `ollama serve`); or use the built-in one: %ollama mode embedded",
     "cloud": "Look at the network connection; behind a proxy, set HTTPS_PROXY.",
     "embedded": "The built-in engine has stopped. Run it again: it is started anew.",
 }
@@ -210,4 +210,6 @@ def lost(endpoint: Endpoint, failure: Failure) -> Unreachable:
     hint = _HINT.get(failure.kind) or _HINT_BY_MODE.get(endpoint.mode, "")
     if endpoint.mode == "local" and named and failure.kind in ("unknown host", "no route", "timeout"):
         hint = "Look at the host's name, and whether that machine is on and lets others in (OLLAMA_HOST=0.0.0.0 there)."
+    if endpoint.mode == "local" and failure.kind == "refused" and not endpoint.host.is_loopback:
+        hint = "Start Ollama on that machine, with OLLAMA_HOST=0.0.0.0 there so that it lets others in."
     return Unreachable(redact(message, endpoint.secrets), hint=hint)

@@ -1,72 +1,90 @@
-"""The status card and the model table: what is set, what answers, and how to mend what does not."""
+"""The status card: what is set, what answers, and how to mend what does not."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import bridge
+from . import bridge, daemon
 from .client import Client
 from .embedded import engine
 from .endpoint import endpoint_for, may_fall_back
 from .errors import OllamaMagicError, Unauthorized, Unreachable
-from .render import Card, Table
+from .render import Card
+from .wire.catalog import full_name, runs_in_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from .session import Session
     from .settings import Settings
-    from .wire.catalog import Model
+    from .wire.catalog import Model, RunningModel
 
-__all__ = ["card", "mode_line", "models_table"]
+__all__ = ["card", "mode_line"]
 
 T = TypeVar("T")
 
 _ASK_S = 6.0
 
+Row = tuple[str, str] | tuple[str, str, str]
+
 
 def card(session: Session) -> Card:
     """Mode, server, key, models and engine: what is there, and for each problem its repair."""
     settings = session.settings()
-    rows = [("mode", mode_line(settings))]
-    if settings.mode == "embedded":
-        rows.append(_key_row(settings))
-    else:
-        rows += bridge.shared().run(_server_rows(settings))
-    rows.append(("default model", settings.model or "none named: one in memory answers, else the newest"))
-    rows.append(_engine_row(settings))
+    found = bridge.shared().run(_look(session, settings))
+    rows: list[Row] = [("mode", mode_line(settings))]
+    if settings.mode != "embedded":
+        rows.append(_server_row(settings, found))
+    rows.append(_key_row(settings, found))
+    if isinstance(found.models, list) and settings.mode != "embedded":
+        rows.append(_models_row(settings, found.models, found.running))
+    rows += [_model_row(settings, found), _engine_row(settings)]
     last = session.last
     if last is not None:
         rows.append(("last answer", f"{last.model}, {len(last.text):,} characters ({last.reason})"))
     return Card("ollama_magic", rows, note="All options and commands: %ollama help")
 
 
-async def _server_rows(settings: Settings) -> list[tuple[str, str]]:
+# ---- looking ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was seen, each as its value or the error that came instead; None where it was not asked for."""
+
+    host: str
+    version: str | OllamaMagicError | None = None
+    models: list[Model] | OllamaMagicError | None = None
+    running: list[RunningModel] | OllamaMagicError | None = None
+    key: list[Model] | OllamaMagicError | None = None
+
+
+async def _look(session: Session, settings: Settings) -> _Found:
+    """Ask all there is to ask, at the same time."""
+    # ollama.com looks at the key when it lists its models; for any other server it has to be asked besides.
+    key = _try(session.check_key(settings.key)) if settings.key and settings.mode != "cloud" else _nothing()
+    if settings.mode == "embedded":
+        return _Found("", key=await key)
     try:
         host = endpoint_for(settings).host.display
     except OllamaMagicError as error:
-        return [("server", _mend(error.message, error.hint)), _key_row(settings)]
+        return _Found("", models=error, key=await key)
+    local = settings.mode == "local"
     async with Client(settings) as client:
         # ollama.com tells no version; a daemon tells one even where it lists no models.
-        asked = _try(client.version()) if settings.mode == "local" else _nothing()
-        version, models = await asyncio.gather(asked, _try(client.tags()))
-    where = f"{host} ({settings.origin('host')})"
-    if isinstance(models, Unauthorized):
-        return [("server", where), ("key", _mend(f"refused: {models.message}", models.hint))]
-    if isinstance(models, OllamaMagicError):
-        return [("server", _mend(f"{where}: {models.message}", models.hint)), _key_row(settings)]
-    named = f"{where}, Ollama {version}" if isinstance(version, str) and version else where
-    advice = "list them with %ollama list" if models else "get one with `ollama pull llama3.2`"
-    return [("server", named), _key_row(settings), ("models", _mend(str(len(models)), advice))]
+        version, models, running, checked = await asyncio.gather(
+            _try(client.version()) if local else _nothing(),
+            _try(client.tags()),
+            _try(client.ps()) if local else _nothing(),
+            key,
+        )
+    return _Found(host, version, models, running, checked if local else models)
 
 
-def _mend(what: str, repair: str) -> str:
-    return f"{what} → {repair}" if repair else what
-
-
-async def _nothing() -> str:
-    return ""
+async def _nothing() -> None:
+    return None
 
 
 async def _try(asked: Coroutine[Any, Any, T]) -> T | OllamaMagicError:
@@ -78,20 +96,74 @@ async def _try(asked: Coroutine[Any, Any, T]) -> T | OllamaMagicError:
         return Unreachable(f"no answer within {_ASK_S:g} s", hint="The server may be busy: try again in a moment.")
 
 
-def _key_row(settings: Settings) -> tuple[str, str]:
-    if settings.key:
-        return ("key", f"set ({settings.origin('key')})")
-    if settings.mode == "cloud":
-        return ("key", _mend("not set", "get one at https://ollama.com/settings/keys, then %ollama login"))
-    return ("key", "not set, and not needed")
+# ---- telling ---------------------------------------------------------------------------------------------------
 
 
-def _engine_row(settings: Settings) -> tuple[str, str]:
+def _server_row(settings: Settings, found: _Found) -> Row:
+    where = f"{found.host} ({settings.origin('host')})"
+    problem = found.models
+    if not isinstance(problem, OllamaMagicError) or (isinstance(problem, Unauthorized) and settings.mode == "cloud"):
+        return ("server", f"{where}, Ollama {found.version}" if found.version else where)
+    if not found.host:
+        return ("server", problem.message, problem.hint)
+    return ("server", f"{where}: {problem.message}", _repair(settings, problem))
+
+
+def _repair(settings: Settings, problem: OllamaMagicError) -> str:
+    """What to do about a server that does not answer; on this machine it can be told whether there is one to start."""
+    if not isinstance(problem, Unreachable) or settings.mode != "local" or not daemon.is_mine(settings.host):
+        return problem.hint
+    if daemon.find_program() is None:
+        return "Ollama is not installed here: https://ollama.com/download. Without it: %ollama mode embedded"
+    return "%ollama start starts it"
+
+
+def _key_row(settings: Settings, found: _Found) -> Row:
+    if not settings.key:
+        if settings.mode == "cloud":
+            return ("key", "not set", "get one at https://ollama.com/settings/keys, then %ollama login")
+        return ("key", "not set, and not needed")
+    is_set = f"set ({settings.origin('key')})"
+    checked = found.key
+    if isinstance(checked, Unauthorized):
+        return ("key", f"{is_set}, but refused: {checked.message}", checked.hint)
+    if isinstance(checked, OllamaMagicError):
+        return ("key", f"{is_set}, not tested: {checked.message}", checked.hint)
+    if checked is None:
+        return ("key", is_set)
+    unused = "" if settings.mode == "cloud" else "; it is for --mode cloud and is not sent otherwise"
+    return ("key", f"{is_set}, works: {_count(len(checked), 'cloud model')}{unused}")
+
+
+def _models_row(settings: Settings, models: Sequence[Model], running: object) -> Row:
+    if not models:
+        return ("models", "none", "get one with %ollama pull llama3.2")
+    loaded = f", {len(running)} in memory (%ollama ps)" if isinstance(running, list) and running else ""
+    return ("models", f"{len(models)}{loaded}: %ollama list")
+
+
+def _model_row(settings: Settings, found: _Found) -> Row:
+    name = settings.model
+    if not name:
+        return ("default model", "none named: one in memory answers, else the newest")
+    told = f"{name} ({settings.origin('model')})"
+    if isinstance(found.models, list) and settings.mode == "local" and not runs_in_cloud(name):
+        there = {full_name(model.name) for model in found.models}
+        if full_name(name) not in there:
+            return ("default model", f"{told}, which this server does not have", f"%ollama pull {name} fetches it")
+    return ("default model", told)
+
+
+def _engine_row(settings: Settings) -> Row:
     problem = engine.available()
     if problem is not None:
         return ("embedded engine", problem)
     steps_in = "; answers where no Ollama listens and no model is named" if may_fall_back(settings) else ""
     return ("embedded engine", f"installed: {engine.model_name(settings)}, needs no server and no key{steps_in}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def mode_line(settings: Settings) -> str:
@@ -102,28 +174,3 @@ def mode_line(settings: Settings) -> str:
         "embedded": "a small model inside this environment; no server, no key",
     }[settings.mode]
     return f"{settings.mode} ({settings.origin('mode')}): {meaning}"
-
-
-def models_table(models: Sequence[Model], settings: Settings) -> Table:
-    """The server's models as a table."""
-    rows = [
-        (
-            model.name,
-            _gigabytes(model.size),
-            model.parameters,
-            model.quantization,
-            ", ".join(model.capabilities or ()),
-            f"{model.context_length:,}" if model.context_length else "",
-            "cloud" if model.remote_host or settings.mode == "cloud" else settings.mode,
-        )
-        for model in models
-    ]
-    note = "" if rows else "No models here. Get one with `ollama pull llama3.2`."
-    columns = ("name", "size", "parameters", "quantization", "capabilities", "context", "where")
-    return Table(columns, rows, f"Models ({settings.mode})", note, right=frozenset({"size", "parameters", "context"}))
-
-
-def _gigabytes(size: int | None) -> str:
-    if not size:
-        return ""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

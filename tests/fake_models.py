@@ -6,6 +6,8 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from tests.fake_embeddings import PATHS, answer_embed
+
 if TYPE_CHECKING:
     from tests.fake_http import Recorded
 
@@ -84,9 +86,27 @@ class Models:
                 "model_info": {"general.architecture": "llama", "llama.context_length": 8192},
                 "capabilities": entry["capabilities"],
             }
+        elif request.path in PATHS and request.method == "POST":
+            known = self.entry(str(request.json.get("model", ""))) is not None
+            status, answer = answer_embed(request, known)
+            return status, json.dumps(answer).encode(), "application/json; charset=utf-8"
+        elif request.path in ("/api/delete", "/api/copy") and request.method in ("DELETE", "POST"):
+            return self._change(request)
         else:
             return 404, b"404 page not found", "text/plain"
         return 200, json.dumps(value).encode(), "application/json; charset=utf-8"
+
+    def _change(self, request: Recorded) -> tuple[int, bytes, str]:
+        """Take a model away, or give it another name; what is done is answered with nothing at all."""
+        name = str(request.json.get("model") or request.json.get("source") or "")
+        entry = self.entry(name)
+        if entry is None:
+            return 404, json.dumps({"error": f"model '{name}' not found"}).encode(), "application/json"
+        if request.path == "/api/delete":
+            self.models.remove(entry)
+        else:
+            self.models.append(model_entry(str(request.json["destination"])))
+        return 200, b"", "text/plain"
 
     def _running(self, name: str) -> dict[str, Any]:
         entry = self.entry(name) or model_entry(name)

@@ -98,7 +98,7 @@ def test_an_unknown_model_gets_the_nearest_names(fake: FakeOllama) -> None:
     fake.models.append(model_entry("llama3.2:3b"))
     error, _ = failure(client(fake), model="lama3.2")
     assert type(error) is ModelNotFound
-    assert error.hint.startswith("Did you mean llama3.2:latest or llama3.2:3b? `ollama pull lama3.2`")
+    assert error.hint.startswith("Did you mean llama3.2:latest or llama3.2:3b? `%ollama pull lama3.2`")
 
 
 def test_the_nearest_names_never_hide_the_error(fake: FakeOllama) -> None:

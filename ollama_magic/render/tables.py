@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from ollama_magic.render.look import FOOTER, div
-from ollama_magic.render.text import one_line
+from ollama_magic.render.look import FOOTER, PRE_TEXT, div
+from ollama_magic.render.text import clean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Card", "Table", "card_html", "card_rich", "card_text", "table_html", "table_rich", "table_text"]
 
 _CELL = "text-align:{};padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
+_FOLDED = "font-family:monospace;font-size:90%;max-height:30em;overflow:auto;margin:.3em 0 .6em 1em"
+_BEGINNING = 6
+"""How many lines of a long text are shown where it cannot be unfolded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Names and values, a row each; a third item says what to do about it. `note` is one line below."""
+    """Names and values, a row each; a third item says what to do about it. `note` is one line below.
+
+    `folded` are long texts by title: closed in HTML until they are opened, elsewhere only their first lines.
+    """
 
     title: str
     rows: Sequence[tuple[str, str] | tuple[str, str, str]]
     note: str = ""
+    folded: Sequence[tuple[str, str]] = ()
 
     def cells(self) -> list[tuple[str, str, str]]:
         """The rows as clean single lines, each with its advice or ""."""
@@ -50,6 +57,11 @@ class Card:
             (one_line(row[0]), one_line(row[1], 400), one_line(row[2], 400) if len(row) > 2 else "")
             for row in self.rows
         ]
+
+    def texts(self) -> list[tuple[str, str]]:
+        """The long texts, cleaned, each under its title and its number of lines."""
+        found = [(one_line(title), clean(text).strip("\n")) for title, text in self.folded]
+        return [(f"{title} ({_lines_of(text)})", text) for title, text in found]
 
 
 def table_html(table: Table) -> str:
@@ -71,7 +83,11 @@ def card_html(card: Card) -> str:
         f"<tr>{_cell('td', name, 'left', ';opacity:.65')}{_cell('td', _advised(value, advice), 'left')}</tr>\n"
         for name, value, advice in card.cells()
     )
-    return _titled(card.title, f"<table><tbody>{rows}</tbody></table>\n", card.note)
+    texts = "".join(
+        f'<details><summary>{escape(title)}</summary><div style="{PRE_TEXT};{_FOLDED}">{escape(text)}</div></details>\n'
+        for title, text in card.texts()
+    )
+    return _titled(card.title, f"<table><tbody>{rows}</tbody></table>\n{texts}", card.note)
 
 
 def table_text(table: Table) -> str:
@@ -96,7 +112,7 @@ def card_text(card: Card) -> str:
     width = max((len(name) for name, _, _ in cells), default=0)
     indent = "\n" + " " * (width + 2)
     lines = [f"{name.ljust(width)}  {_advised(value, advice, indent)}".rstrip() for name, value, advice in cells]
-    return _lines(card.title, lines, card.note)
+    return _lines(card.title, [*lines, *_beginnings(card)], card.note)
 
 
 def table_rich(table: Table) -> RenderableType:
@@ -125,8 +141,25 @@ def card_rich(card: Card) -> RenderableType:
     view.add_column(overflow="fold")
     for name, value, advice in card.cells():
         view.add_row(Text(name), Text(_advised(value, advice)))
+    for line in _beginnings(card):
+        view.add_row("", Text(line))
     view.caption, view.caption_justify = (Text(one_line(card.note)) if card.note else None), "left"
     return view
+
+
+def _beginnings(card: Card) -> list[str]:
+    """The first lines of the long texts, for where nothing can be unfolded."""
+    found = []
+    for title, text in card.texts():
+        lines = text.splitlines()
+        shown = lines if len(lines) <= _BEGINNING + 1 else [*lines[:_BEGINNING], f"… {len(lines) - _BEGINNING} more"]
+        found += ["", title, *(f"  {line if len(line) <= 200 else line[:199] + '…'}" for line in shown)]
+    return found
+
+
+def _lines_of(text: str) -> str:
+    count = text.count("\n") + 1
+    return "1 line" if count == 1 else f"{count:,} lines"
 
 
 def _advised(value: str, advice: str, indent: str = "\n") -> str:

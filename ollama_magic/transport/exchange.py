@@ -24,7 +24,7 @@ from ..endpoint import redirect_target
 from ..errors import ServerError, SettingsError
 from ..secret import Secret, redact
 from .failure import failure_of
-from .pool import client_for
+from .pool import lease
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
@@ -37,6 +37,7 @@ _MAX_REDIRECTS = 5
 _HEADERS = {
     "Accept": "application/x-ndjson, text/event-stream, application/json",
     "Accept-Encoding": "identity",  # a compressed stream arrives in lumps
+    "Connection": "keep-alive",
     "User-Agent": f"ollama_magic/{__version__}",
 }
 
@@ -124,18 +125,19 @@ async def _send(
     connect_timeout: float | None,
     on_sent: Callable[[], None] | None,
 ) -> Exchange:
-    client = await client_for(endpoint.host)
+    leased = await lease(endpoint.host)
+    client, kept = leased.client, False
     watch = _Watch(on_sent)
     # Built from the parts that the key was decided for, not from a text that could be read in another way.
     host = replace(endpoint.host, path="", userinfo=None)
     url = httpx.URL(scheme=host.scheme, host=host.hostname, port=host.port, raw_path=_ascii(target))
-    request = client.build_request(
+    # Not by the client, which would take all of it apart again and merge it with defaults that there are none of.
+    request = httpx.Request(
         method,
         url,
         content=body,
         headers=_HEADERS if body is None else {**_HEADERS, "Content-Type": "application/json"},
-        timeout=httpx.Timeout(None, connect=connect_timeout),
-        extensions={"trace": watch},
+        extensions={"trace": watch, "timeout": httpx.Timeout(None, connect=connect_timeout).as_dict()},
     )
     token = _secrets.set(endpoint.secrets)
     try:
@@ -146,9 +148,12 @@ async def _send(
     except asyncio.CancelledError as error:
         raise error.with_traceback(None)  # noqa: B904  # the frames below hold the header
     else:
-        return Exchange(response, f"{host.url}{target}")
+        kept = True
+        return Exchange(response, f"{host.url}{target}", leased.end)
     finally:
         _secrets.reset(token)
+        if not kept:
+            leased.end()
     raise failure
 
 
@@ -173,8 +178,9 @@ def _authorize(request: httpx.Request, authorization: Secret | None) -> None:
 class Exchange:
     """An answer whose head has come. `headers` have lower-case names; `url` has no credentials."""
 
-    def __init__(self, response: httpx.Response, url: str) -> None:
+    def __init__(self, response: httpx.Response, url: str, closed: Callable[[], None]) -> None:
         self._response = response
+        self._closed = closed
         self.url = url
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
@@ -215,6 +221,7 @@ class Exchange:
             await self._response.aclose()
         except (httpx.HTTPError, RuntimeError):  # already gone, or its loop is
             pass
+        self._closed()
 
 
 def _how_it_broke(error: Exception) -> str:

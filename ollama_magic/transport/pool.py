@@ -1,6 +1,10 @@
 """One pool of connections per event loop, since a connection belongs to the loop that made it.
 
 It is closed by an asynchronous generator that the loop itself closes before it ends, so nobody has to remember.
+
+Strategy: every request that is on its way has an httpx client to itself, with one connection, taken from those that
+are free. httpcore's own pool looks at all its connections for each request, and while there are more than it keeps
+idle it closes each one that falls idle: with 40 requests at once that costs five times as much as all the rest.
 """
 
 from __future__ import annotations
@@ -10,10 +14,12 @@ import gc
 import warnings
 import weakref
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, Any
 
 import httpx
+
+from ..waiting import start_closing
 
 if TYPE_CHECKING:
     import ssl
@@ -21,17 +27,23 @@ if TYPE_CHECKING:
 
     from ..hosts import Host
 
-__all__ = ["client_for"]
+__all__ = ["Lease", "lease"]
 
 _KEEP_IDLE_S = 15.0  # shorter than what routers between here and there usually allow
+
+_Server = tuple[str, str, int]
 
 
 class _Pool:
     """The connections of one event loop. A loopback host is never asked through a proxy."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
+        self._free: dict[_Server, list[tuple[float, httpx.AsyncClient]]] = {}
+        """Those that are idle and since when, the latest last."""
+        self._taken: set[httpx.AsyncClient] = set()
         self._keeper = self._keep()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Make the loop close this pool when it ends: it closes its asynchronous generators first."""
@@ -41,24 +53,59 @@ class _Pool:
         try:
             yield
         finally:
-            clients = list(self._clients.values())
-            self._clients.clear()
-            _pools.pop(asyncio.get_running_loop(), None)
+            clients = [*self._taken, *(client for free in self._free.values() for _, client in free)]
+            self._taken.clear()
+            self._free.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+            _pools.pop(self._loop, None)
             for client in clients:
                 await client.aclose()
 
-    def client(self, host: Host) -> httpx.AsyncClient:
-        direct, tls = host.is_loopback, host.scheme == "https"
-        if (direct, tls) not in self._clients:
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=_KEEP_IDLE_S)
-            # No cookie is ever kept: they do not know ports, so one server on localhost would tell another.
-            cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-            # Reading the certificates takes 20 ms, wasted where this client only ever speaks plain http.
-            verify = _certificates() if tls or not direct else False
-            self._clients[direct, tls] = httpx.AsyncClient(
-                verify=verify, limits=limits, cookies=cookies, trust_env=not direct
-            )
-        return self._clients[direct, tls]
+    def take(self, host: Host) -> httpx.AsyncClient:
+        free = self._free.get((host.scheme, host.hostname, host.port))
+        client = free.pop()[1] if free else _new_client(host)
+        self._taken.add(client)
+        return client
+
+    def give_back(self, host: Host, client: httpx.AsyncClient) -> None:
+        if client not in self._taken:  # the pool was closed meanwhile
+            return
+        self._taken.discard(client)
+        self._free.setdefault((host.scheme, host.hostname, host.port), []).append((self._loop.time(), client))
+        if self._timer is None:
+            self._timer = self._loop.call_later(_KEEP_IDLE_S, self._close_idle)
+
+    def _close_idle(self) -> None:
+        """Close what was idle for long, and look again later if anything is left."""
+        self._timer = None
+        until = self._loop.time() - _KEEP_IDLE_S
+        for server, free in list(self._free.items()):
+            while free and free[0][0] <= until:
+                start_closing(free.pop(0)[1].aclose())
+            if not free:
+                del self._free[server]
+        oldest = min((free[0][0] for free in self._free.values()), default=None)
+        if oldest is not None:
+            self._timer = self._loop.call_at(oldest + _KEEP_IDLE_S, self._close_idle)
+
+
+class _NoCookies(CookieJar):
+    """Keeps none: cookies do not know ports, so one server on localhost would tell another."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
+
+    def add_cookie_header(self, request: Any) -> None:
+        pass
+
+
+def _new_client(host: Host) -> httpx.AsyncClient:
+    direct, tls = host.is_loopback, host.scheme == "https"
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=_KEEP_IDLE_S)
+    # Reading the certificates takes 20 ms, wasted where this client only ever speaks plain http.
+    verify = _certificates() if tls or not direct else False
+    return httpx.AsyncClient(verify=verify, limits=limits, cookies=_NoCookies(), trust_env=not direct)
 
 
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = weakref.WeakKeyDictionary()
@@ -69,15 +116,30 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def client_for(host: Host) -> httpx.AsyncClient:
-    """The running loop's client for `host`; shared, never to be closed by who asks."""
+class Lease:
+    """An httpx client for one request; `end` it when the answer's body is read or closed."""
+
+    def __init__(self, pool: _Pool, host: Host) -> None:
+        self._pool: _Pool | None = pool
+        self._host = host
+        self.client = pool.take(host)
+
+    def end(self) -> None:
+        """Let others have it. Only the first call counts."""
+        if self._pool is not None:
+            self._pool.give_back(self._host, self.client)
+            self._pool = None
+
+
+async def lease(host: Host) -> Lease:
+    """A client of the running loop for one request to `host`."""
     loop = asyncio.get_running_loop()
     pool = _pools.get(loop)
     if pool is None:
         _drop_dead_pools()
         pool = _pools[loop] = _Pool()
         await pool.start()
-    return pool.client(host)
+    return Lease(pool, host)
 
 
 def _drop_dead_pools() -> None:

@@ -22,10 +22,28 @@ __all__ = [
     "decode_ps",
     "decode_show",
     "decode_tags",
+    "full_name",
+    "runs_in_cloud",
 ]
 
 CLOUD_CATALOGUE: Final[tuple[str, ...]] = ("qwen3-coder:480b", "deepseek-v3.1:671b", "kimi-k2:1t")
 """Models that Ollama's documents name for the cloud: a suggestion where the list cannot be fetched."""
+
+_CLOUD_SUFFIXES: Final = ("-cloud", ":cloud")
+
+
+def full_name(name: str) -> str:
+    """`name` as the server completes it, for comparing: a tag is always there, the default registry never.
+
+    Two names of one model have the same full name. What is sent is always the name as it was typed.
+    """
+    name = name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def runs_in_cloud(name: str) -> bool:
+    """Whether a daemon hands questions to the model of this name on to the cloud."""
+    return name.lower().endswith(_CLOUD_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def pull_hint(model: str, mode: str) -> str:
         return "`%ollama list` shows the models of the cloud; names there have no `-cloud` suffix."
     if mode == "embedded":
         return "The built-in engine has one model only: `%ollama list`. For others install Ollama: https://ollama.com/download"
-    return f"`ollama pull {model or 'NAME'}` in a terminal fetches it; `%ollama list` shows what is there."
+    return f"`%ollama pull {model or 'NAME'}` fetches it; `%ollama list` shows what is there."
 
 
 def _unauthorized(report: Report, mode: str, key_sent: bool) -> str:

@@ -19,6 +19,7 @@ from ollama_magic.wire.catalog import (
     decode_show,
     decode_tags,
 )
+from tests.tables import folded
 
 # Recorded from v0.33.0-rc2.
 ENTRY: dict[str, Any] = {
@@ -58,7 +59,7 @@ def test_tags_of_older_servers_and_of_the_cloud() -> None:
     assert remote.remote_host == "https://ollama.com:443"
 
 
-@pytest.mark.parametrize(
+@folded(
     "obj",
     [None, [], "x", 5, {}, {"models": None}, {"models": {}}, {"models": [None, 5, {}, {"name": 5}, {"name": ""}]}],
 )
@@ -75,7 +76,7 @@ def test_fields_of_other_types_are_left_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("time", ["", "soon", "0001-01-01T00:00:00Z", 0, -5, 1e300, True, None, float("nan")])
+@folded("time", ["", "soon", "0001-01-01T00:00:00Z", 0, -5, 1e300, True, None, float("nan")])
 def test_what_is_no_time_is_none(time: object) -> None:
     assert decode_tags({"models": [{"name": "a", "modified_at": time}]}) == [Model("a")]
 
