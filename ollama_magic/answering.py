@@ -16,6 +16,7 @@ from .tools import refused, run_tool
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from .bridge import Job
     from .events import Answer, Event, ToolCall
     from .question import Question
     from .render import View
@@ -53,13 +54,18 @@ class Reading:
         self.builder = AnswerBuilder()
         self._session, self._question, self._settings = session, question, settings
         self._allowed = _Asking(ask_user or _ask_user) if confirm else None
+        self._job: Job[Event | ToolWork] | None = None
+        self._stopped = False
 
     def batches(self) -> Generator[list[Event], None, None]:
         """The events as they come, in lists, an empty one when nothing came for a while; tools are called in between.
 
-        Raises what the answer raises. Closing it, or leaving the loop, closes the socket.
+        Raises what the answer raises, and Stopped after `stop`. Closing it, or leaving the loop, closes the socket.
         """
         with self._session.stream(self._question, self._settings) as job:
+            self._job = job
+            if self._stopped:  # looked at after the job was put there, and set before it is looked for: one sees it
+                raise Stopped
             for batch in job.batches():
                 events = [event for event in batch if not isinstance(event, ToolWork)]
                 for event in events:
@@ -68,8 +74,19 @@ class Reading:
                     job.gather_s = _GATHER_S
                 yield events
                 for work in batch:
-                    if isinstance(work, ToolWork):
+                    if isinstance(work, ToolWork) and not self._stopped:
                         work.deliver(_call(work.call, self._question.tools, self._allowed))
+        if job.cut:
+            raise Stopped
+
+    def stop(self, wait_s: float = 2.0) -> bool:
+        """End the answer from another thread, as an interrupt does from its own: whoever reads it gets Stopped.
+
+        Waits until the socket is closed; False if that took longer than `wait_s`. A tool that is running goes on to
+        its end, since nothing can end a thread's function from outside.
+        """
+        self._stopped = True
+        return self._job is None or self._job.stop(wait_s)
 
     def keep(self, problem: BaseException | None) -> Answer:
         """The Answer, kept as the session's last and in its thread. `problem` is what cut it off.
@@ -104,7 +121,7 @@ def answer_into(view: View, reading: Reading) -> tuple[Answer, BaseException | N
                 view.show(events)
     except OllamaMagicError as raised:
         problem = raised
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # Stopped too
         problem = Stopped()
     except BaseException:
         view.finish(reading.builder.answer(), None)

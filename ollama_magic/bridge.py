@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
     from types import TracebackType
 
-__all__ = ["Bridge", "Job", "run_on_this_thread", "shared"]
+__all__ = ["Bridge", "Job", "Worker", "run_on_this_thread", "shared", "this_thread"]
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ class Job(Generic[T]):
         self.error: BaseException | None = None
         self.gather_s = 0.0
         """Seconds to let values gather before the next batch; 0 hands over each one at once."""
+        self.cut = False
+        """Whether the generator was stopped before its own end; known once it is done."""
         self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self._done = threading.Event()
         self._loop = loop
@@ -69,11 +71,12 @@ class Job(Generic[T]):
                 async for value in values:
                     self._queue.put(value)
         except asyncio.CancelledError:
-            pass
+            self.cut = True
         except BaseException as error:  # handed to the thread that waits, whatever it is
             self.error = error
 
     def _end(self, task: asyncio.Task[None] | None = None) -> None:
+        self.cut = self.cut or task is None or task.cancelled()  # it may never have taken a step
         self._done.set()
         self._queue.put(_END)
 
@@ -115,11 +118,15 @@ class Job(Generic[T]):
                 yield batch
 
     def stop(self, wait_s: float = _CLOSE_S) -> bool:
-        """Cancel the generator and wait until it has closed what it held; False if that took longer than `wait_s`."""
+        """Cancel the generator and wait until it has closed what it held; False if that took longer than `wait_s`.
+
+        From any thread. Whoever reads the batches sees them end, and may look at `cut`. One that has not begun never
+        will.
+        """
+        stopped, self._stopped = self._stopped, self._stopped or not self._done.is_set()
         if not self._begun:
             return True
-        if not self._stopped and not self._done.is_set():
-            self._stopped = True
+        if self._stopped and not stopped:
             self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
         return self._done.wait(wait_s)
 
@@ -170,6 +177,35 @@ class Bridge:
         self._thread.join(_CLOSE_S)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+class Worker:
+    """Work done on a thread of its own, which ends with the process at the latest. It handles its own errors."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._done = threading.Event()
+        self._work = work
+        threading.Thread(target=self._run, name="ollama_magic worker", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._done.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether the work is over."""
+        return self._done.is_set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the work is over; False if that took longer than `seconds`. An interrupt ends the waiting."""
+        return self._done.wait(seconds)
+
+
+def this_thread() -> int:
+    """A number for the calling thread."""
+    return threading.get_ident()
 
 
 async def _cancel_all() -> None:

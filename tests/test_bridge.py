@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from ollama_magic.bridge import Bridge, shared
+from ollama_magic.bridge import Bridge, Worker, shared, this_thread
 
 
 @pytest.fixture
@@ -117,6 +117,61 @@ def test_a_job_stopped_before_its_first_step_never_runs(bridge):
     hold.set()
     assert list(batches) == []
     assert not entered.is_set()
+
+
+def test_a_job_stopped_before_anybody_reads_it_never_runs(bridge):
+    entered = threading.Event()
+
+    async def generator():
+        entered.set()
+        yield 1
+
+    job = bridge.stream(generator)
+    assert job.stop() is True
+    assert list(job.batches()) == []
+    assert job.cut
+    assert not entered.is_set()
+
+
+def test_a_job_stopped_from_another_thread_ends_for_its_reader(bridge):
+    endless = Endless()
+    job = bridge.stream(endless)
+
+    def stop() -> None:
+        endless.waiting.wait()
+        assert job.stop() is True
+        assert endless.closed.is_set()
+
+    worker = Worker(stop)
+    assert [value for batch in job.batches(tick_s=60) for value in batch] == ["first"]
+    assert job.cut
+    assert worker.wait(10)
+
+
+def test_a_job_that_ended_by_itself_was_not_cut(bridge):
+    with bridge.stream(lambda: numbers(3)) as job:
+        assert [n for batch in job.batches() for n in batch] == [0, 1, 2]
+        assert job.stop() is True
+    assert not job.cut
+
+
+def test_a_worker_works_in_a_thread_that_does_not_keep_the_process():
+    seen = []
+    hold = threading.Event()
+
+    def work() -> None:
+        hold.wait(10)
+        seen.append((this_thread(), threading.current_thread().daemon))
+
+    worker = Worker(work)
+    assert not worker.done
+    assert not worker.wait(0)
+    hold.set()
+    assert worker.wait(10)
+    assert worker.done
+    [(thread, daemon)] = seen
+    assert thread != this_thread()
+    assert daemon
 
 
 def test_an_interrupt_is_felt_at_once_and_closes_the_generator(bridge):

@@ -43,10 +43,13 @@ class Cell:
                 self._clear = False
             self.outputs.append({"output_type": kind, **content})
         elif kind == "update_display_data":
-            wanted = content["transient"]["display_id"]
-            for output in self.outputs:
-                if output.get("transient", {}).get("display_id") == wanted:
-                    output.update(data=content["data"], metadata=content["metadata"])
+            self.update(content)
+
+    def update(self, content: dict[str, Any]) -> None:
+        """Repaint what has that display id; it may be another cell's message."""
+        for output in self.outputs:
+            if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
+                output.update(data=content["data"], metadata=content["metadata"])
 
     def shown(self, kind: str = "text/html") -> str:
         """All that is shown of one media type, joined; stream text and error lines too."""
@@ -70,6 +73,10 @@ class Kernel:
         self._manager = KernelManager(kernel_name="python3")
         self._cwd, self._env = cwd, env
         self._cells: dict[str, Cell] = {}
+        self.comms: dict[str, list[dict[str, Any]]] = {}
+        """The comms that are open, each with the kernel's messages on it, the opening one first."""
+        self.heard: list[dict[str, Any]] = []
+        """Every message that the kernel sent to everybody."""
 
     def __enter__(self) -> Kernel:
         env = {k: v for k, v in os.environ.items() if not k.startswith("OLLAMA") and k != "USE_DIRECT_CLOUD"}
@@ -103,9 +110,32 @@ class Kernel:
         self._cells[msg_id] = Cell(msg_id)
         return self._cells[msg_id]
 
-    def run(self, code: str) -> Cell:
+    def run(self, code: str, cell_id: str = "") -> Cell:
         """Run a cell to its end."""
-        return self.finish(self.start(code))
+        return self.finish(self.start(code, cell_id))
+
+    def subshell(self) -> str:
+        """A new subshell, as JupyterLab asks for one for widgets' messages; its id."""
+        message = self._client.session.msg("create_subshell_request", {})
+        self._client.control_channel.send(message)
+        reply = self._client.get_control_msg(timeout=self._patience_s)
+        return str(reply["content"]["subshell_id"])
+
+    def send(self, comm: str, content: dict[str, Any], subshell: str = "") -> None:
+        """A widget's custom message from the page."""
+        data = {"method": "custom", "content": content}
+        message = self._client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        if subshell:
+            message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+
+    def supports_subshells(self) -> bool:
+        """Whether the kernel says so, as front ends ask."""
+        self._client.kernel_info()
+        while True:
+            reply = self._client.get_shell_msg(timeout=self._patience_s)
+            if reply["msg_type"] == "kernel_info_reply":
+                return "kernel subshells" in reply["content"].get("supported_features", [])
 
     def finish(self, cell: Cell) -> Cell:
         """Wait until a cell has ended, with its reply."""
@@ -126,6 +156,10 @@ class Kernel:
         """What a restart does to a kernel that does not listen."""
         self._manager.shutdown_kernel(now=True)
 
+    def shut_down(self) -> None:
+        """Ask the kernel to end, as a restart does first."""
+        self._manager.shutdown_kernel(now=False)
+
     def until(self, holds: Any) -> None:
         """Take messages until `holds()`; AssertionError with what was seen after a while."""
         deadline = time.monotonic() + self._patience_s
@@ -141,9 +175,24 @@ class Kernel:
             message = self._client.get_iopub_msg(timeout=0.02)
         except Empty:
             return
+        self.heard.append(message)
         cell = self._cells.get(message["parent_header"].get("msg_id", ""))
         if cell is not None:
             cell.take(message)
+        if message["msg_type"] == "update_display_data":
+            for other in self._cells.values():
+                if other is not cell:
+                    other.update(message["content"])
+        self._take_comm(message)
+
+    def _take_comm(self, message: dict[str, Any]) -> None:
+        comm = message["content"].get("comm_id", "")
+        if message["msg_type"] == "comm_open":
+            self.comms[comm] = [message]
+        elif message["msg_type"] == "comm_msg" and comm in self.comms:
+            self.comms[comm].append(message)
+        elif message["msg_type"] == "comm_close":
+            self.comms.pop(comm, None)
 
     def _take_shell(self) -> None:
         try:

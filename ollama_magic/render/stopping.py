@@ -1,0 +1,198 @@
+"""A Stop button beside an answer that streams into a cell, where a click can reach the kernel while the cell runs.
+
+Strategy: a click is a widget's message, and most kernels handle those only after the cell. So the button has to prove
+itself first. A widget is opened that nothing shows; its code in the page sends "here" as soon as it is loaded; only if
+that is heard *while the cell runs*, which takes another thread, is the button displayed. It is one widget an answer:
+closed with it, so that neither the saved file nor the widget state has a trace, and a late click finds nobody.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ollama_magic.bridge import Worker, this_thread
+from ollama_magic.events import Text, Thinking
+from ollama_magic.render.freed import free, has_subshells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ollama_magic.errors import OllamaMagicError
+    from ollama_magic.events import Answer, Event
+    from ollama_magic.render import View
+
+__all__ = ["StopButton", "with_stop_button"]
+
+_FLOWING_S = 0.5
+"""Seconds of text after which an answer is long enough to be stopped."""
+_WAITING_S = 2.0
+"""Seconds of waiting for text after which one may want to give up."""
+_PATIENCE_S = 4.0
+"""Seconds that a page has to say that it is there."""
+_MOST_UNHEARD = 3
+"""Answers after which it is no longer tried: each try costs some kilobytes and a line in the kernel's log."""
+
+_ESM = """
+export default {
+  initialize({ model }) {
+    // Not at once: the front end first asks the kernel for the thread in which this is to be heard.
+    let times = 3;
+    const call = () => {
+      model.send({ here: true });
+      times -= 1;
+      timer = times ? setTimeout(call, 1000) : 0;
+    };
+    let timer = setTimeout(call, 150);
+    model.on("msg:custom", () => clearTimeout(timer));
+    return () => clearTimeout(timer);
+  },
+  render({ model, el }) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "ollama-magic-stop";
+    button.title = "Stop this answer; the text so far is kept";
+    button.textContent = "■ Stop";
+    button.addEventListener("click", () => {
+      button.disabled = true;
+      button.textContent = "Stopping…";
+      model.send({ stop: true });
+    });
+    el.append(button);
+  },
+};
+"""
+
+# Above the answer, in no room of its own, and in view for as long as any of the answer is.
+_CSS = """
+.jp-OutputArea:has(> .jp-OutputArea-child .ollama-magic-stop) {
+  display: flex; flex-direction: column;
+}
+.jp-Cell:not(.jp-mod-outputsScrolled) .jp-OutputArea:has(> .jp-OutputArea-child .ollama-magic-stop) {
+  overflow: visible;
+}
+.jp-OutputArea-child:has(.ollama-magic-stop) {
+  order: -1; position: sticky; top: 4px; z-index: 10; align-self: flex-end; width: auto; height: 0; overflow: visible;
+}
+.jp-OutputArea-child:has(.ollama-magic-stop) > :not(.jp-OutputArea-output) { display: none; }
+.jp-OutputArea-child:has(.ollama-magic-stop) > .jp-OutputArea-output { overflow: visible; padding: 0; flex: none; }
+.ollama-magic-stop {
+  font: inherit; font-size: 90%; line-height: 1.6; padding: 0 .7em; cursor: pointer; white-space: nowrap;
+  color: var(--jp-ui-font-color1, inherit); background: var(--jp-layout-color1, Canvas);
+  border: 1px solid var(--jp-border-color1, currentColor); border-radius: 4px;
+}
+.ollama-magic-stop:hover:enabled { background: var(--jp-layout-color2, ButtonFace); }
+.ollama-magic-stop:focus-visible { outline: 2px solid var(--jp-brand-color1, Highlight); outline-offset: 1px; }
+.ollama-magic-stop:disabled { cursor: default; opacity: .7; }
+"""
+
+
+def with_stop_button(view: View, shell: Any, stop: Callable[[], object]) -> View:
+    """`view`, with a Stop button that calls `stop` from another thread; `view` itself where there can be none.
+
+    For a cell that is all ours: the button goes when `view` clears the cell's outputs.
+    """
+    can_be = has_subshells(getattr(shell, "kernel", None)) and StopButton.unheard < _MOST_UNHEARD
+    return StopButton(view, stop) if can_be else view
+
+
+class StopButton:
+    """A view around another; the cell's thread calls it, the page's messages come in another one."""
+
+    unheard: ClassVar[int] = 0
+    """How many answers in a row had time for it, and heard nothing."""
+
+    def __init__(self, view: View, stop: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._view, self._stop, self._clock = view, stop, clock
+        self._thread = this_thread()
+        self._began = clock()
+        self._flowing: float | None = None
+        self._loading: Worker | None = None
+        self._widget: Any = None
+        self._opened = 0.0
+        self._heard = self._shown = self._over = False
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Show the events, then see how far the button is."""
+        self._view.show(events)
+        if self._shown:
+            return
+        if self._flowing is None and any(isinstance(event, Text | Thinking) for event in events):
+            self._flowing = self._clock()
+        if self._heard:
+            self._display()
+        elif self._loading is None:
+            if self._is_worth_it():
+                self._loading = Worker(_load)  # which takes longer than a piece of text may wait
+        elif self._widget is None and self._loading.done:
+            self._open()
+
+    def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
+        """Let the view end, which takes the button away with all else, and close the widget."""
+        self._over = True
+        try:
+            self._view.finish(answer, error)
+        finally:
+            if self._widget is not None:
+                _close(self._widget)
+                if self._heard:
+                    StopButton.unheard = 0
+                elif self._clock() - self._opened > _PATIENCE_S:
+                    StopButton.unheard += 1
+
+    def _is_worth_it(self) -> bool:
+        now = self._clock()
+        return now - self._began > _WAITING_S or (self._flowing is not None and now - self._flowing > _FLOWING_S)
+
+    def _open(self) -> None:
+        try:
+            self._widget = _widget_class()()
+        except ImportError:  # anywidget is not there: it is as if the front end were deaf
+            self._shown = True
+            return
+        self._opened = self._clock()
+        free(self._widget)
+        self._widget.on_msg(self._hear)
+
+    def _hear(self, widget: Any, content: Any, buffers: Any) -> None:
+        # In the thread of the cell it is heard only between two events, or when the cell is over: too late to help.
+        if self._over or this_thread() == self._thread or not isinstance(content, dict):
+            return
+        if content.get("here"):
+            self._heard = True
+            widget.send({"heard": True})
+        elif content.get("stop"):
+            self._stop()
+
+    def _display(self) -> None:
+        from ollama_magic.render.jupyter import show_bundle
+
+        self._shown = True
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        show_bundle(({"application/vnd.jupyter.widget-view+json": view, "text/plain": " "}, {}))
+
+
+def _load() -> None:
+    try:
+        importlib.import_module("anywidget")
+    except ImportError:
+        pass  # told when it is used
+
+
+@cache
+def _widget_class() -> type[Any]:
+    import anywidget
+
+    class StopWidget(anywidget.AnyWidget):
+        _esm = _ESM
+        _css = _CSS
+
+    return StopWidget
+
+
+def _close(widget: Any) -> None:
+    layout = widget.layout  # a model of its own
+    widget.close()
+    layout.close()
