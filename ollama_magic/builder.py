@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .events import (
     Answer,
@@ -18,11 +18,15 @@ from .events import (
     Stats,
     Text,
     Thinking,
-    TokenProbability,
     ToolCall,
     ToolRequest,
     ToolResult,
 )
+from .placing import Placer
+
+if TYPE_CHECKING:
+    from .events import TokenProbability
+    from .placing import Piece
 
 __all__ = ["AnswerBuilder", "parse_json_answer"]
 
@@ -33,7 +37,7 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._text: list[str] = []
         self._thinking: list[str] = []
-        self._probabilities: list[TokenProbability] = []
+        self._tokens: list[tuple[TokenProbability, ...]] = []  # of each piece of the text
         self._calls: list[ToolCall] = []
         self._results: list[ToolResult] = []
         self._replies: list[Message] = []
@@ -50,7 +54,7 @@ class AnswerBuilder:
         match event:
             case Text():
                 self._text.append(event.text)
-                self._probabilities.extend(event.probabilities)
+                self._tokens.append(event.probabilities)
             case Thinking():
                 self._thinking.append(event.text)
             case ToolRequest():
@@ -60,7 +64,7 @@ class AnswerBuilder:
                 self._results.append(event)
                 self._replies.append(event.message)
             case Restart():
-                del self._text[:], self._probabilities[:]
+                del self._text[:], self._tokens[:]
                 self._breaks.clear()
                 self._turn = (0, len(self._thinking))
                 self._notices.append(event.reason)
@@ -88,6 +92,19 @@ class AnswerBuilder:
             self._replies[-1] = replace(last, tool_calls=last.tool_calls + calls)
         else:
             self._replies.append(message)
+
+    def _probabilities(self) -> tuple[TokenProbability, ...]:
+        """The tokens that wrote the text."""
+        if not any(self._tokens):
+            return ()
+        placer = Placer()
+        pieces: list[Piece] = []
+        for place, (text, tokens) in enumerate(zip(self._text, self._tokens, strict=True)):
+            if place in self._breaks:
+                pieces += placer.close()
+            pieces += placer.feed(text, tokens)
+        pieces += placer.close()
+        return tuple(token for piece in pieces for token in piece.tokens)
 
     @property
     def text(self) -> str:
@@ -120,7 +137,7 @@ class AnswerBuilder:
             notices=tuple(self._notices),
             included=self._included,
             replies=replies,
-            probabilities=tuple(self._probabilities),
+            probabilities=self._probabilities(),
             request=request,
         )
 

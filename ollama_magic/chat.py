@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .builder import AnswerBuilder
 from .errors import OllamaMagicError
-from .events import Done, Message, Restart, Start, Stats, ToolResult
+from .events import Done, Message, Notice, Restart, Start, Stats, ToolResult
+from .guards import untold_notice
 from .schema import Mismatch, Records, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ async def converse(
             continue
         problem = "" if shape is None else _misfit(shape, answer, reason)
         if not problem:
+            if request.top_logprobs is not None and answer.text and not answer.probabilities:
+                yield Notice(await untold_notice(client))
             yield Done(reason, total)
             return
         if mended:

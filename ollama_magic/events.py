@@ -6,6 +6,7 @@ Nothing here does any I/O or knows a surface. All durations are seconds, all siz
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
+
+_LARGEST_EXPONENT = 700.0  # beyond it exp() overflows
 
 
 # ---- what is asked ---------------------------------------------------------------------------------------------
@@ -98,11 +101,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenProbability:
-    """A token with its natural-log probability, and the alternatives the model weighed at that place."""
+    """A token with its natural-log probability, and the alternatives the model weighed at that place.
+
+    `raw` has the bytes of a token that is only a part of a character, and then `token` spells them, such as "<0xF0>".
+    """
 
     token: str
     logprob: float
     alternatives: tuple[tuple[str, float], ...] = ()
+    raw: bytes = b""
+
+    @property
+    def probability(self) -> float:
+        """From 0 to 1."""
+        return math.exp(min(self.logprob, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +259,24 @@ class Answer:
     replies: tuple[Message, ...] = field(default=(), repr=False)
     """The turns that answered: the model's own and its tools' results, in order."""
     probabilities: tuple[TokenProbability, ...] = field(default=(), repr=False)
+    """The tokens of the text, in order, where the request asked for them: those that wrote something of it."""
     request: Request | None = field(default=None, repr=False)
 
     @property
     def complete(self) -> bool:
         """Whether the server said that the answer is whole."""
         return self.reason not in ("stopped", "incomplete")
+
+    @property
+    def perplexity(self) -> float | None:
+        """How many tokens the model wavered between, on average: 1 is sure of each. None without probabilities.
+
+        The exponential of the mean of the tokens' negative log probabilities.
+        """
+        if not self.probabilities:
+            return None
+        mean = -sum(each.logprob for each in self.probabilities) / len(self.probabilities)
+        return math.exp(mean) if mean < _LARGEST_EXPONENT else math.inf
 
     def __str__(self) -> str:
         return self.text

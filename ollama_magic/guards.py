@@ -8,6 +8,7 @@ that it read. So the length is estimated before, and compared with that count af
 from __future__ import annotations
 
 import difflib
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -15,19 +16,22 @@ from typing import TYPE_CHECKING, Final
 from .context import estimate
 from .errors import OllamaMagicError, Unsupported
 from .threads import fit, message_tokens
+from .wire.catalog import full_name
 
 if TYPE_CHECKING:
     from .client import Client
     from .events import Request, Stats
     from .wire.catalog import ModelDetails
 
-__all__ = ["Checked", "check", "context_length", "cut_notice"]
+__all__ = ["Checked", "check", "context_length", "cut_notice", "untold_notice"]
 
 _EMBEDDED_CONTEXT: Final = 4096
 _LOOK_FROM: Final = 1500
 """Estimated tokens below which no context is too short, so that nothing needs to be asked of the server."""
 _ROOM: Final = 0.9
 """The part of a context that a prompt may take: an estimate errs, and the answer needs room as well."""
+_PROBABILITIES: Final = (0, 12, 11)
+"""The version of Ollama that first told probabilities of tokens; older ones ignore the wish."""
 _CUT: Final = 0.6
 """A prompt of which the server read less than this part of the estimate was cut."""
 
@@ -99,6 +103,19 @@ async def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
         f"The server read {read:,} tokens of a prompt of about {checked.tokens:,}: it dropped the rest."
         f"{'' if told else f' {repair}'}"
     )
+
+
+async def untold_notice(client: Client) -> str:
+    """What to say where probabilities of tokens were asked for and none came: the reason, where it is known."""
+    version = ""
+    if client.settings.mode == "local":
+        with suppress(OllamaMagicError):
+            version = await client.version()
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    if numbers and numbers < _PROBABILITIES:
+        since = ".".join(map(str, _PROBABILITIES))
+        return f"No token probabilities came: Ollama tells them since {since}, and this server is {version}: update it."
+    return "No token probabilities came: this server does not tell them, or not for this model."
 
 
 def _look_from(request: Request) -> int:
@@ -181,5 +198,5 @@ async def _loaded_context(client: Client, request: Request) -> int | None:
         running = await client.ps()
     except OllamaMagicError:
         return None  # not every server tells
-    names = (request.model, f"{request.model}:latest")
-    return next((each.context_length for each in running if each.name in names), None)
+    wanted = full_name(request.model)
+    return next((each.context_length for each in running if full_name(each.name) == wanted), None)

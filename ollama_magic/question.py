@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from .chat import MOST_ROUNDS
+from .errors import SettingsError
 from .events import Image, Message, Request
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .tools import Tool
 
-__all__ = ["CachePolicy", "Question", "Transcript"]
+__all__ = ["MOST_ALTERNATIVES", "CachePolicy", "Question", "Transcript"]
+
+MOST_ALTERNATIVES = 20
+"""More alternatives for a token Ollama refuses to tell."""
 
 CachePolicy = Literal["off", "use", "refresh"]
 
@@ -30,7 +34,10 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt with all that goes with it. `included` is what of the notebook stands in it, with estimated tokens."""
+    """A prompt with all that goes with it. `included` is what of the notebook stands in it, with estimated tokens.
+
+    `top_logprobs`: how many alternatives to report for each token, 0 to 20; None for no probabilities at all.
+    """
 
     prompt: str
     images: tuple[Image, ...] = ()
@@ -41,7 +48,15 @@ class Question:
     tools: tuple[Tool, ...] = ()
     rounds: int = MOST_ROUNDS
     cache: CachePolicy = "off"
+    top_logprobs: int | None = None
     transcript: Transcript | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        if self.top_logprobs is not None and not 0 <= self.top_logprobs <= MOST_ALTERNATIVES:
+            raise SettingsError(
+                f"tokens come with 0 to {MOST_ALTERNATIVES} alternatives, not {self.top_logprobs}",
+                hint=f"Write --tokens {MOST_ALTERNATIVES} for the most.",
+            )
 
     @property
     def user(self) -> Message:
@@ -64,4 +79,5 @@ class Question:
             format=wanted,
             tools=tuple(tool.schema for tool in self.tools),
             keep_alive=settings.keep_alive,
+            top_logprobs=self.top_logprobs,
         )

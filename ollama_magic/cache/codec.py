@@ -74,9 +74,7 @@ def rows_of(events: Sequence[Timed]) -> list[list[Any]]:
 
 def _row(event: Event) -> list[Any] | None:
     if isinstance(event, Text):
-        tokens = [
-            [each.token, each.logprob, [list(other) for other in each.alternatives]] for each in event.probabilities
-        ]
+        tokens = [_token_row(each) for each in event.probabilities]
         return ["text", event.text, tokens] if tokens else ["text", event.text]
     if isinstance(event, Thinking):
         return ["thinking", event.text]
@@ -90,6 +88,11 @@ def _row(event: Event) -> list[Any] | None:
     if isinstance(event, Done):
         return ["done", event.reason, {name: value for name, value in asdict(event.stats).items() if value is not None}]
     return None
+
+
+def _token_row(token: TokenProbability) -> list[Any]:
+    row = [token.token, token.logprob, [list(other) for other in token.alternatives]]
+    return [*row, token.raw.hex()] if token.raw else row
 
 
 def read_rows(rows: Any) -> tuple[Timed, ...]:
@@ -107,15 +110,12 @@ def read_rows(rows: Any) -> tuple[Timed, ...]:
 
 
 def _read_text(text: Any, tokens: Any = ()) -> Text:
-    return Text(
-        _string(text),
-        tuple(
-            TokenProbability(
-                _string(token), float(logprob), tuple((_string(name), float(each)) for name, each in others)
-            )
-            for token, logprob, others in tokens
-        ),
-    )
+    return Text(_string(text), tuple(_read_token(*token) for token in tokens))
+
+
+def _read_token(token: Any, logprob: Any, others: Any, raw: Any = "") -> TokenProbability:
+    alternatives = tuple((_string(name), float(each)) for name, each in others)
+    return TokenProbability(_string(token), float(logprob), alternatives, bytes.fromhex(_string(raw)))
 
 
 def _read_tools(calls: Any) -> ToolRequest:

@@ -92,8 +92,14 @@ def _html(answer: Answer, form: str, pretty: str | None, *, quiet: bool) -> str:
     if answer.thinking.strip():
         parts.append(thinking_html(f"Thinking · {count_words(answer.thinking)}", answer.thinking))
     parts += map(result_html, answer.tool_results)
-    if pretty is not None:
+    # What a page or a formula makes has no tokens; other text is shown as it was written, token by token.
+    tokens = bool(answer.probabilities) and form not in ("html", "math")
+    if pretty is not None and not tokens:
         parts.append(code_block(pretty, "json"))
+    elif tokens:
+        from ollama_magic.render.tokens import tokens_view
+
+        parts.append(tokens_view(answer))
     elif form == "html" and answer.text.strip():
         parts.append(page_html(answer.text))
     elif answer.text.strip():

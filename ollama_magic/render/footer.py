@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ollama_magic.render.text import one_line
+from ollama_magic.render.tokens import surety
 
 if TYPE_CHECKING:
     from ollama_magic.events import Answer, Progress, Stats
@@ -24,7 +25,7 @@ _REASONS: Final = {
 
 
 def footer_line(answer: Answer) -> str:
-    """One line: model · mode and surface · tokens in → out · time to the first · speed · why it ended."""
+    """One line: model · mode and surface · tokens in → out · how sure · time to the first · speed · why it ended."""
     stats = answer.stats
     speed = stats.tokens_per_second
     surface = _SURFACES.get(answer.surface, answer.surface)
@@ -33,6 +34,7 @@ def footer_line(answer: Answer) -> str:
         one_line(f"{answer.mode} {surface}".strip(), 40),
         _tokens(stats),
         f"first token {seconds(stats.first_token_s)}" if stats.first_token_s is not None else "",
+        surety(answer),
         f"{speed:.0f} tok/s" if speed and speed >= 10 else f"{speed:.1f} tok/s" if speed else "",
         _included(answer),
         _REASONS.get(answer.reason) or one_line(answer.reason, 40),

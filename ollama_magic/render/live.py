@@ -23,6 +23,7 @@ from ollama_magic.render.footer import progress_line, rate_line
 from ollama_magic.render.forms import LIVE_FORM
 from ollama_magic.render.look import PHASE, PRE_TEXT, div, wrap
 from ollama_magic.render.text import ControlFilter
+from ollama_magic.render.tokenflow import TokenFlow
 from ollama_magic.render.tooling import result_html
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class LiveView:
         self._filter = ControlFilter()
         self._splitter = Splitter(lines=self._form != "markdown")
         self._chunks: list[Chunk] = []  # finished, not yet painted
+        self._flow: TokenFlow | None = None  # where probabilities were asked for
         self._frozen: list[str] = []  # one output: the HTML of its finished chunks
         self._notices: list[str] = []
         self._tools: list[str] = []  # HTML of calls that were made, not yet painted for good
@@ -126,6 +128,8 @@ class LiveView:
         if isinstance(event, Text):
             self._arrived(now, len(event.text))
             self._chunks += self._splitter.feed(self._filter.feed(event.text))
+            if self._flow is not None:
+                self._flow.feed(event.text, event.probabilities)
         elif isinstance(event, Thinking):
             self._arrived(now, len(event.text) if not self._splitter.length else 0)
             joined = self._thinking + event.text
@@ -141,6 +145,8 @@ class LiveView:
         elif isinstance(event, ToolRequest):
             self._progress = (Progress("calling " + ", ".join(call.name for call in event.calls)), now)
             self._changed = True
+            if self._flow is not None:
+                self._flow.end_turn()
         elif isinstance(event, ToolResult):
             self._tools.append(result_html(event))
             self._progress = (Progress("reading the result"), now)
@@ -149,9 +155,12 @@ class LiveView:
             self._splitter = Splitter(lines=self._form != "markdown")
             self._chunks.clear()
             self._frozen.clear()
+            self._flow = TokenFlow() if self._flow is not None else None
             self._notices.append(event.reason)
             self._changed = True
         elif isinstance(event, Start):
+            if event.request.top_logprobs is not None and self._format not in ("html", "math"):
+                self._flow = TokenFlow()
             self._changed = True
 
     def _arrived(self, now: float, size: int) -> None:
@@ -194,7 +203,7 @@ class LiveView:
         if self._splitter.length > _MAX_LIVE:
             body = self._huge()
         else:
-            done = "".join(body_html(chunk.markdown, self._form) for chunk in self._chunks)
+            done = self._finished()
             if done and self._whole:
                 self._put(self._head() + done)
                 self._open = False
@@ -235,7 +244,14 @@ class LiveView:
             return notices + thinking_html(f"Thinking · {words}", "shown when the answer is whole")
         return notices + thinking_html(f"Thinking… {words}", "… " + self._thinking[-_THINKING_SHOWN:])
 
+    def _finished(self) -> str:
+        if self._flow is not None:
+            return self._flow.take()
+        return "".join(body_html(chunk.markdown, self._form) for chunk in self._chunks)
+
     def _tail(self) -> str:
+        if self._flow is not None:
+            return self._flow.tail
         tail = self._splitter.tail
         text = tail.markdown if tail.text.strip() else ""
         if self._form == "markdown":

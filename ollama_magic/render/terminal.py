@@ -15,7 +15,19 @@ from rich.markdown import Markdown
 from rich.syntax import Syntax
 from rich.text import Text as RichText
 
-from ollama_magic.events import Answer, Notice, Progress, Restart, Text, Thinking, ToolResult
+from ollama_magic.events import (
+    Answer,
+    Notice,
+    Progress,
+    Request,
+    Restart,
+    Start,
+    Text,
+    Thinking,
+    ToolRequest,
+    ToolResult,
+)
+from ollama_magic.placing import placed
 from ollama_magic.render.blocks import Chunk, Splitter
 from ollama_magic.render.bundle import answer_text, form_of, pretty_json
 from ollama_magic.render.footer import footer_line, marks, progress_line, rate_line
@@ -26,6 +38,7 @@ from ollama_magic.render.plain import write_text
 from ollama_magic.render.preview import Preview, preview_rich
 from ollama_magic.render.tables import Card, Table, card_rich, table_rich
 from ollama_magic.render.text import ControlFilter, clean, one_line
+from ollama_magic.render.tokenlines import TokenLines, tokens_rich
 from ollama_magic.render.tooling import result_line
 
 if TYPE_CHECKING:
@@ -89,6 +102,7 @@ class TerminalView:
         self, settings: ViewSettings, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._console = console if console is not None else console_for()
+        self._format = settings.format
         self._form = LIVE_FORM.get(settings.format, settings.format)
         self._quiet, self._once = settings.quiet, settings.render == "once"
         self._clock = clock
@@ -101,6 +115,7 @@ class TerminalView:
         self._first = self._latest = self._next = 0.0
         self._words = 0
         self._blocks = 0
+        self._lines: TokenLines | None = None  # where probabilities were asked for
 
     def show(self, events: Sequence[Event]) -> None:
         """Take what arrived, nothing for a tick; print what is finished and repaint the rest."""
@@ -117,7 +132,9 @@ class TerminalView:
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
         """Print the rest, what there is to know about the answer, and the footer."""
         self._stop()
-        if self._once or self._form == "json":
+        if self._lines is not None:
+            self._lines.finish()
+        elif self._once or self._form == "json":
             self._print_whole(answer)
         else:
             for chunk in (*self._splitter.feed(self._filter.close()), self._splitter.tail):
@@ -132,6 +149,9 @@ class TerminalView:
         if footer:
             self._console.print(RichText(f"\n{footer}", style="dim"))
 
+    def _wants_tokens(self, request: Request) -> bool:
+        return request.top_logprobs is not None and not self._once and self._format not in ("html", "math")
+
     def _take(self, event: Event, now: float) -> str:
         """Learn from an event; its text, if it is a piece of the answer."""
         if isinstance(event, Text | Thinking):
@@ -139,6 +159,13 @@ class TerminalView:
                 self._first, self._next = now, 0.0
             self._tokens += 1
             self._latest, self._progress = now, None
+        if self._lines is not None and isinstance(event, Text | ToolRequest | Restart):
+            self._stop()  # no live display below a line that is still being written
+            self._lines.take(event)
+            if isinstance(event, Text):
+                return ""
+        if isinstance(event, Start) and self._wants_tokens(event.request):
+            self._lines = TokenLines(self._console)
         if isinstance(event, Text):
             return event.text
         if isinstance(event, Thinking):
@@ -162,7 +189,7 @@ class TerminalView:
         else:
             for chunk in self._splitter.feed(text):
                 self._print_chunk(chunk)
-        if now < self._next:
+        if now < self._next or (self._lines is not None and self._lines.begun):
             return
         begun = self._clock()
         if self._live is None and self._console.is_terminal:
@@ -212,7 +239,9 @@ class TerminalView:
                 self._console.print(RichText(one_line(notice, 400), style="dim"))
         text = clean(answer.text).strip("\n")
         pretty = pretty_json(text) if self._form == "json" else None
-        if pretty is not None:
+        if answer.probabilities and self._format not in ("html", "math"):
+            self._console.print(tokens_rich(placed(answer.text, answer.probabilities)), soft_wrap=True)
+        elif pretty is not None:
             self._console.print(Syntax(pretty, "json", theme="ansi_dark", background_color="default", word_wrap=True))
         elif self._form == "markdown" and text:
             self._print_markdown(text)

@@ -156,11 +156,16 @@ class Decoder:
         if len(self._strange) < _ENOUGH:
             self._strange = f"{self._strange}\n{text[:_ENOUGH]}".lstrip()
 
-    def _write(self, text: str, logprobs: object, events: list[Event]) -> None:
-        """Text with the probabilities of its tokens; probabilities may come without text."""
+    def _write(self, text: str, logprobs: object, events: list[Event], *, thought: bool = False) -> None:
+        """Text with the probabilities of its tokens; probabilities may come without text.
+
+        `thought`: thinking came with it, whose tokens are told first.
+        """
         if self._text_joiner.half or not text.isascii():
             text = self._whole_characters(text, self._text_joiner)
         probabilities = probabilities_of(logprobs) if logprobs else ()
+        if thought and probabilities:
+            probabilities = _last(probabilities, text)
         if text:
             self._text.append(text)
         if text or probabilities:
@@ -208,18 +213,34 @@ def seconds(value: object, unit: float) -> float | None:
 
 
 def probabilities_of(entries: object) -> tuple[TokenProbability, ...]:
-    """`[{"token", "logprob", "top_logprobs"?: [...]}]` as values; entries of any other shape are left out."""
+    """`[{"token", "logprob", "top_logprobs"?: [...]}]` as values; entries of any other shape are left out.
+
+    /v1 has the list in `{"content": [...]}`.
+    """
     found = []
+    if isinstance(entries, dict):
+        entries = entries.get("content")
     for entry in entries if isinstance(entries, list) else ():
         pair = _token(entry)
         if pair is not None:
             top = entry.get("top_logprobs")
-            alternatives = tuple(filter(None, map(_token, top))) if isinstance(top, list) else ()
-            found.append(TokenProbability(*pair, alternatives))
+            others = filter(None, map(_token, top)) if isinstance(top, list) else ()
+            alternatives = tuple((text, logprob) for text, logprob, _ in others)
+            found.append(TokenProbability(pair[0], pair[1], alternatives, pair[2]))
     return tuple(found)
 
 
-def _token(entry: object) -> tuple[str, float] | None:
+def _last(probabilities: tuple[TokenProbability, ...], text: str) -> tuple[TokenProbability, ...]:
+    """The tokens at the end that are as long as `text`."""
+    missing, first = len(text.encode("utf-8", "replace")), len(probabilities)
+    while first and missing > 0:
+        first -= 1
+        missing -= len(probabilities[first].raw or probabilities[first].token.encode())
+    return probabilities[first:]
+
+
+def _token(entry: object) -> tuple[str, float, bytes] | None:
+    """Text, log probability, and the bytes of what is only a part of a character."""
     if not isinstance(entry, dict):
         return None
     token, logprob = entry.get("token"), entry.get("logprob")
@@ -227,4 +248,20 @@ def _token(entry: object) -> tuple[str, float] | None:
         return None
     if not -1e300 < logprob < 1e300:
         return None
-    return _SURROGATE.sub("\ufffd", token), float(logprob)
+    if not token or "\ufffd" in token:
+        # Half a character has no text: it comes as U+FFFD, or as nothing. The bytes, where they come, tell.
+        data = _bytes(entry.get("bytes"))
+        try:
+            token, data = data.decode() or token, b""
+        except UnicodeDecodeError:
+            token = "".join(f"<0x{byte:02X}>" for byte in data)
+    else:
+        data = b""
+    return _SURROGATE.sub("\ufffd", token), float(logprob), data
+
+
+def _bytes(value: object) -> bytes:
+    try:
+        return bytes(value) if isinstance(value, list) else b""
+    except (TypeError, ValueError):
+        return b""

@@ -123,7 +123,7 @@ class NativeDecoder(Decoder):
         if thinking and isinstance(thinking, str):
             self._think(thinking, events)
         if text and isinstance(text, str):
-            self._write(text, value.get("logprobs"), events)
+            self._write(text, value.get("logprobs"), events, thought=bool(thinking))
         elif not thinking and "logprobs" in value:
             self._write("", value["logprobs"], events)
         if "tool_calls" in message:

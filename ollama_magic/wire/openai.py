@@ -88,8 +88,8 @@ def encode_chat(request: Request, *, stream: bool = True, dialect: Dialect = "ol
         body["tools"] = [dict(tool) for tool in request.tools]
     if request.top_logprobs is not None:
         body["logprobs"] = True
-        if request.top_logprobs:
-            body["top_logprobs"] = request.top_logprobs
+        if alternatives := request.top_logprobs or int(dialect == "llama.cpp"):  # at 0 that tells no probability
+            body["top_logprobs"] = alternatives
     return "/v1/chat/completions", body
 
 
@@ -217,7 +217,7 @@ class OpenAIDecoder(Decoder):
             text = _joined(text)
         logprobs = choice.get("logprobs")
         if text or (logprobs and not thinking):
-            self._write(text or "", logprobs.get("content") if isinstance(logprobs, dict) else None, events)
+            self._write(text or "", logprobs, events, thought=bool(thinking))
         calls = delta.get("tool_calls")
         if calls:
             self._calls.add(calls)
