@@ -36,11 +36,13 @@ from ollama_magic.events import (
     ToolCall,
     ToolRequest,
 )
+from tests.tables import folded
 
 REQUEST = Request("llama3.2", (Message("system", "Be brief."), Message("user", "Why?")), {"temperature": 0, "seed": 1})
 EVENTS: tuple[Timed, ...] = (
     (0.1, Thinking("hm")),
     (0.25, Text("Be", (TokenProbability("Be", -0.5, (("Be", -0.5), ("So", -1.25))),))),
+    (0.3, Text("é", (TokenProbability("<0xC3>", -0.5, (), b"\xc3"), TokenProbability("<0xA9>", -0.1, (), b"\xa9")))),
     (0.5, Text("cause \ud800 é\n")),
     (0.5, Notice("cut")),
     (0.6, ToolRequest((ToolCall("f", {"x": [1, None]}, "id1"),))),
@@ -102,12 +104,12 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("request_", SAME.values(), ids=SAME)
+@folded("request_", SAME.values(), ids=SAME)
 def test_what_changes_no_answer_changes_no_key(request_: Request) -> None:
     assert key_of(request_, "d") == key_of(REQUEST, "d")
 
 
-@pytest.mark.parametrize("request_", OTHER.values(), ids=OTHER)
+@folded("request_", OTHER.values(), ids=OTHER)
 def test_what_changes_an_answer_changes_the_key(request_: Request) -> None:
     assert key_of(request_, "d") != key_of(REQUEST, "d")
 
@@ -149,7 +151,7 @@ BROKEN_ROWS: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("rows", BROKEN_ROWS, ids=str)
+@folded("rows", BROKEN_ROWS, ids=str)
 def test_rows_that_are_none_are_refused(rows: Any) -> None:
     with pytest.raises(ValueError, match="event"):
         read_rows(rows)
@@ -163,7 +165,7 @@ def test_a_recorder_notes_when_events_came() -> None:
     assert recorder.events == ((0.5, Text("a")), (2.0, Done()))
 
 
-@pytest.mark.parametrize(("pace", "pauses"), [(0, []), (1, [0.5, 1.5]), (2, [1.0, 3.0])])
+@folded(("pace", "pauses"), [(0, []), (1, [0.5, 1.5]), (2, [1.0, 3.0])])
 def test_a_replay_keeps_the_pace_that_is_asked_for(pace: float, pauses: list[float]) -> None:
     slept: list[float] = []
 

@@ -13,6 +13,7 @@ from ollama_magic.errors import ServerError, SettingsError, Unsupported
 from ollama_magic.hosts import CLOUD, LOCAL, parse_host, parse_trusted
 from ollama_magic.secret import Secret
 from ollama_magic.settings import Layer, environment_layer, resolve
+from tests.tables import folded
 
 KEY = "sk-secret-0123456789"
 BEARER = f"Bearer {KEY}"
@@ -58,14 +59,14 @@ WHO_GETS_THE_KEY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("values", "mode", "url", "authorization"), WHO_GETS_THE_KEY)
+@folded(("values", "mode", "url", "authorization"), WHO_GETS_THE_KEY)
 def test_who_gets_the_key(values, mode, url, authorization):
     found = endpoint(key=KEY, **values)
     assert (found.mode, found.host.url, header(found)) == (mode, url, authorization)
     assert found.surfaces == (("native",) if mode == "cloud" else ("openai", "native"))
 
 
-@pytest.mark.parametrize(("values", "mode", "url", "authorization"), WHO_GETS_THE_KEY)
+@folded(("values", "mode", "url", "authorization"), WHO_GETS_THE_KEY)
 def test_an_endpoint_shows_no_secret(values, mode, url, authorization):
     found = endpoint(key=KEY, **values)
     for shown in (repr(found), str(found), repr(copy.deepcopy(found))):
@@ -87,7 +88,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("values", "message", "hint"), REFUSED)
+@folded(("values", "message", "hint"), REFUSED)
 def test_what_is_refused_before_anything_is_sent(values, message, hint):
     with pytest.raises(SettingsError) as caught:
         endpoint(**{"key": KEY, **values})
@@ -126,14 +127,14 @@ def dotenv(**values):
 TRUST = {"host": "https://gw.example", "trusted_hosts": "gw.example"}
 
 
-@pytest.mark.parametrize("mode", ["local", "cloud"])
+@folded("mode", ["local", "cloud"])
 def test_a_folders_file_may_not_say_where_my_key_goes(mode):
     with pytest.raises(SettingsError, match="nothing was sent") as caught:
         endpoint_for(resolve(Layer("environment", {"key": KEY}), dotenv(mode=mode, **TRUST)))
     assert "OLLAMA_MAGIC_TRUSTED_HOSTS" in caught.value.hint
 
 
-@pytest.mark.parametrize(
+@folded(
     ("layers", "expected"),
     [
         ([dotenv(key=KEY, **TRUST)], BEARER),
@@ -155,7 +156,7 @@ def test_what_a_folders_file_may_do(layers, expected):
 # ---- falling back ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("values", "expected"),
     [
         ({}, True),
@@ -169,7 +170,7 @@ def test_what_a_folders_file_may_do(layers, expected):
         ({"host": ""}, True),
     ],
 )
-@pytest.mark.parametrize("label", ["cell", "%ollama", "configuration"])
+@folded("label", ["cell", "%ollama", "configuration"])
 def test_the_built_in_model_answers_only_where_nothing_was_named(values, expected, label):
     assert may_fall_back(resolve(Layer("cell", {}), Layer(label, values))) is expected
 
@@ -188,7 +189,7 @@ WITH_PASSWORD = endpoint(host="http://me:pw@gw.example", key=KEY)
 EMBEDDED = Endpoint("embedded", parse_host("127.0.0.1:5"), bearer(Secret("random")), dialect="llama.cpp")
 
 
-@pytest.mark.parametrize(
+@folded(
     ("start", "from_url", "to_url", "host", "authorization"),
     [
         (CLOUD_KEY, "https://ollama.com/api/chat", "https://ollama.com/x", "https://ollama.com", BEARER),
@@ -227,7 +228,7 @@ def test_what_was_lost_on_the_way_does_not_come_back():
     assert header(redirect_target(step, "http://gw.example:81/b", "http://gw.example/a")) is None
 
 
-@pytest.mark.parametrize(
+@folded(
     ("to_url", "named"),
     [
         ("https://evil.example/api/chat", "https://evil.example"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ollama_magic.errors import SettingsError
 from ollama_magic.hosts import CLOUD, LOCAL, Host, Trusted, host_of, may_receive_key, parse_host, parse_trusted
+from tests.tables import folded
 
 # Ollama, envconfig/config_test.go, TestHost, all 23: (what is written, Go's Host). Where ours is another on purpose,
 # the third says it: an address to listen on becomes the one to connect to (as Go's ConnectableHost
@@ -92,17 +93,17 @@ def test_all_of_ollamas_own_cases_are_here():
     assert (len(GO_HOST), len(GO_CONNECTABLE)) == (23, 14)
 
 
-@pytest.mark.parametrize(("text", "go", "ours"), GO_HOST + GO_CONNECTABLE)
+@folded(("text", "go", "ours"), GO_HOST + GO_CONNECTABLE)
 def test_a_host_is_read_as_ollama_reads_it(text, go, ours):
     assert spelled_out(parse_host(text)) == (ours or go)
 
 
-@pytest.mark.parametrize(("text", "expected"), OTHER)
+@folded(("text", "expected"), OTHER)
 def test_other_forms(text, expected):
     assert spelled_out(parse_host(text)) == expected
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "url"),
     [
         ("", "http://localhost:11434"),
@@ -125,7 +126,7 @@ def _without_credentials(host: Host) -> tuple[str, str, int, str]:
 # ---- ollama.com ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     "text",
     [
         "ollama.com",
@@ -148,7 +149,7 @@ def test_ollama_com_is_always_https(text):
     assert may_receive_key(parse_host(text), ())
 
 
-@pytest.mark.parametrize(
+@folded(
     "text",
     [
         "ollama.com.evil",
@@ -265,7 +266,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("text", REFUSED, ids=ascii)
+@folded("text", REFUSED, ids=ascii)
 def test_what_is_not_clearly_one_host_is_refused(text):
     with pytest.raises(SettingsError) as caught:
         parse_host(text)
@@ -290,7 +291,7 @@ def test_any_text_is_refused_or_gives_a_host_that_reads_back_the_same(text):
 # ---- credentials -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "userinfo", "display"),
     [
         ("http://me:s3cret@h:1/p", "me:s3cret", "http://***@h:1/p"),
@@ -308,7 +309,7 @@ def test_credentials_are_kept_and_never_shown(text, userinfo, display):
         assert "s3" not in shown
 
 
-@pytest.mark.parametrize(
+@folded(
     "text",
     [
         "http://me:s3cr et@h",
@@ -332,7 +333,7 @@ def test_a_refused_address_does_not_show_its_credentials(text):
 # ---- loopback --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "expected"),
     [
         ("", True),
@@ -358,7 +359,7 @@ def test_loopback_is_told_by_the_name_alone(text, expected):
 # ---- trusted hosts ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("trusted", "host", "expected"),
     [
         ("", "https://gw.example", False),
@@ -403,7 +404,7 @@ def test_a_key_goes_to_hosts_named_exactly(trusted, host, expected):
     assert may_receive_key(parse_host(host), parse_trusted(trusted)) is expected
 
 
-@pytest.mark.parametrize(
+@folded(
     "text",
     [
         "*",
@@ -423,9 +424,7 @@ def test_an_entry_that_cannot_be_exact_is_refused(text):
         parse_trusted(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["gw.example", "gw.example:8443", "https://gw.example", "https://gw.example:1", "[::1]:9", "[::1]"]
-)
+@folded("text", ["gw.example", "gw.example:8443", "https://gw.example", "https://gw.example:1", "[::1]:9", "[::1]"])
 def test_an_entry_is_shown_as_it_is_written(text):
     (entry,) = parse_trusted(text)
     assert isinstance(entry, Trusted)
@@ -435,7 +434,7 @@ def test_an_entry_is_shown_as_it_is_written(text):
 # ---- what a server sends ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("url", "expected"),
     [
         ("https://ollama.com/api/chat", CLOUD),
@@ -448,7 +447,7 @@ def test_host_of_reads_without_repairing(url, expected):
     assert host_of(url) == expected
 
 
-@pytest.mark.parametrize(
+@folded(
     "url",
     [
         "",

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from ollama_magic.nextcell import code_in, offer_code
+from tests.tables import folded
 
 
-@pytest.mark.parametrize(
+@folded(
     ("answer", "code"),
     [
         ("Here:\n```python\nprint(1)\n```\nDone.", "print(1)"),
@@ -44,6 +45,11 @@ def test_the_code_in_an_answer(answer: str, code: str) -> None:
 def test_a_long_hostile_answer_takes_no_time() -> None:
     for text in ("`" * 200_000, "```\n" * 50_000, " " * 200_000 + "```", "```a\n" * 20_000 + "~~~\n" * 20_000):
         code_in(text)
+
+
+def test_what_is_too_deep_for_pythons_parser_is_no_code() -> None:
+    for text in ("x " * 4_000, "-" * 100_000 + "1", "x." * 20_000 + "x"):
+        assert code_in(text) == ""
 
 
 class Shell(SimpleNamespace):

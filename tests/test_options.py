@@ -7,11 +7,12 @@ import pytest
 from ollama_magic.errors import SettingsError
 from ollama_magic.options import OPTIONS, markdown_table, usage
 from ollama_magic.parsing import parse_cell_line, split_line
+from tests.tables import folded
 
 MODEL = {"model": "llama3.2"}
 
 
-@pytest.mark.parametrize(
+@folded(
     ("line", "values"),
     [
         ("", {}),
@@ -50,13 +51,30 @@ def test_values(line, values):
     assert parse_cell_line(line).values == values
 
 
+@folded(
+    ("line", "count", "values"),
+    [
+        ("llama3.2", None, MODEL),
+        ("--tokens", 5, {}),
+        ("--tokens llama3.2", 5, MODEL),
+        ("--tokens 0 llama3.2", 0, MODEL),
+        ("llama3.2 --tokens=20", 20, MODEL),
+        ("--tokens -q", 5, {"quiet": True}),
+    ],
+)
+def test_tokens_may_say_how_many(line, count, values):
+    parsed = parse_cell_line(line)
+    assert parsed.how.tokens == count
+    assert parsed.values == values
+
+
 def test_out_is_a_variable_and_no_setting():
     parsed = parse_cell_line("llama3.2 --out answer")
     assert parsed.how.out == "answer"
     assert "out" not in parsed.values
 
 
-@pytest.mark.parametrize(
+@folded(
     ("line", "message"),
     [
         ("--temprature 0", "unknown option '--temprature', did you mean '--temperature'?"),
@@ -78,7 +96,7 @@ def test_wrong_lines_say_what_is_wrong(line, message):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("line", ["--key SECRET123", "--key=SECRET123", "--api-key SECRET123", "m --API-KEY=SECRET123"])
+@folded("line", ["--key SECRET123", "--key=SECRET123", "--api-key SECRET123", "m --API-KEY=SECRET123"])
 def test_a_key_on_the_line_is_refused_with_the_reason_and_not_repeated(line):
     with pytest.raises(SettingsError, match="would be saved in the notebook") as caught:
         parse_cell_line(line)

@@ -25,6 +25,7 @@ from ollama_magic.errors import SettingsError
 from ollama_magic.schema import Mismatch, as_plain, call_with, function_schema, schema_for
 from ollama_magic.schema.find import json_values
 from ollama_magic.schema.validate import require
+from tests.tables import folded
 
 # Slow to import: no single test should pay for it, and nobody for the grammars of addresses, which take a second.
 with pytest.MonkeyPatch.context() as _patch:
@@ -140,7 +141,7 @@ FIELDS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "schema"), FIELDS, ids=[text for text, _ in FIELDS])
+@folded(("text", "schema"), FIELDS, ids=[text for text, _ in FIELDS])
 def test_the_types_of_the_short_form(text: str, schema: Any) -> None:
     sent = schema_for(f"first: str, it: {text}, last: int").json_schema
     assert sent == {
@@ -150,7 +151,7 @@ def test_the_types_of_the_short_form(text: str, schema: Any) -> None:
     }
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "names"),
     [
         ("name: str", ["name"]),
@@ -216,7 +217,7 @@ def test_a_pydantic_model_keeps_its_definitions() -> None:
     assert shape.name == "Library"
 
 
-@pytest.mark.parametrize("spec", [Branch, list[Branch], Library, list[Library], Tree, list[Tree], dict[str, Tree]])
+@folded("spec", [Branch, list[Branch], Library, list[Library], Tree, list[Tree], dict[str, Tree]])
 def test_every_reference_leads_somewhere(spec: Any) -> None:
     schema = schema_for(spec).json_schema
     assert schema["type"] == "object"
@@ -237,7 +238,7 @@ def test_two_models_of_one_name_do_not_mix() -> None:
     assert kinds == {"integer", "string"}
 
 
-@pytest.mark.parametrize(
+@folded(
     ("spec", "answer", "value"),
     [
         (Book, {"title": "T", "year": 1, "color": "red"}, Book("T", 1, color=Color.RED)),
@@ -376,7 +377,7 @@ MISFITS: list[tuple[Any, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("spec", "answer", "reason"), MISFITS, ids=[reason for _, _, reason in MISFITS])
+@folded(("spec", "answer", "reason"), MISFITS, ids=[reason for _, _, reason in MISFITS])
 def test_an_answer_that_does_not_fit_says_where_and_why(spec: Any, answer: Any, reason: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 -- its whole text is compared below
         schema_for(spec).parse(json.dumps(answer))
@@ -404,7 +405,7 @@ def test_whatever_json_comes_it_is_a_value_or_a_plain_reason(value: Any) -> None
 ONE = '{"name": "a", "year": 1}'
 
 
-@pytest.mark.parametrize(
+@folded(
     "text",
     [
         ONE,
@@ -430,7 +431,7 @@ def test_braces_and_line_breaks_inside_strings() -> None:
     assert shape.parse('Look: {"code": "if (a) { b[0] }\nelse \\"}\\""} ok') == {"code": 'if (a) { b[0] }\nelse "}"'}
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "reason"),
     [
         ("", "the answer is empty"),
@@ -531,9 +532,7 @@ NO_SCHEMAS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("spec", "reason"), NO_SCHEMAS, ids=[repr(spec).partition(" at 0x")[0][:40] for spec, _ in NO_SCHEMAS]
-)
+@folded(("spec", "reason"), NO_SCHEMAS, ids=[repr(spec).partition(" at 0x")[0][:40] for spec, _ in NO_SCHEMAS])
 def test_what_is_no_schema_is_refused_with_a_way_out(spec: Any, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:
         schema_for(spec)
@@ -704,7 +703,7 @@ def test_the_schema_of_a_function() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@folded(
     ("function", "description", "properties"),
     [
         (numpy_style, "Add numbers.", {
@@ -775,7 +774,7 @@ def test_an_annotation_that_cannot_be_found_costs_only_itself() -> None:
     assert function_schema(odd)["function"]["parameters"]["properties"] == {"a": ANY, "b": INT}
 
 
-@pytest.mark.parametrize(
+@folded(
     ("arguments", "result"),
     [
         ({"city": "Bern"}, "Bern 3 None False"),
@@ -790,7 +789,7 @@ def test_arguments_are_taken_as_they_are_meant(arguments: dict[str, Any], result
     assert call_with(weather, arguments) == result
 
 
-@pytest.mark.parametrize(
+@folded(
     ("arguments", "reason"),
     [
         ({}, "city: missing"),

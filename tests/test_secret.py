@@ -16,6 +16,7 @@ import pytest
 
 from ollama_magic.errors import SettingsError
 from ollama_magic.secret import Secret, parse_key, redact
+from tests.tables import folded
 
 KEY = "sk-0123456789abcdef"
 SECRET = Secret(KEY)
@@ -46,7 +47,7 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("show", SHOWN.values(), ids=SHOWN)
+@folded("show", SHOWN.values(), ids=SHOWN)
 def test_nothing_shows_it(show):
     shown = show(SECRET)
     assert KEY not in shown
@@ -73,7 +74,7 @@ def test_a_log_line_and_a_traceback_do_not_show_it():
     assert KEY not in text
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@folded("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_it_is_not_pickled(protocol):
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps({"key": SECRET}, protocol)
@@ -103,12 +104,12 @@ def test_it_cannot_be_changed():
 # ---- keys ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [KEY, f" {KEY} ", f"{KEY}\n", f'"{KEY}"', f"'{KEY}'", f" ' {KEY} ' \r\n"])
+@folded("text", [KEY, f" {KEY} ", f"{KEY}\n", f'"{KEY}"', f"'{KEY}'", f" ' {KEY} ' \r\n"])
 def test_a_key_is_trimmed(text):
     assert parse_key(text).reveal() == KEY
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "why"),
     [
         ("", "empty"),
@@ -140,7 +141,7 @@ def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(text, why):
 BASIC = "Basic " + base64.b64encode(b'me:pa/ss"word').decode()
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "secret", "expected"),
     [
         (f"invalid key {KEY}", KEY, "invalid key ***"),

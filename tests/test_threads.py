@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ollama_magic.errors import SettingsError
 from ollama_magic.events import Image, Message, ToolCall
 from ollama_magic.threads import IMAGE_TOKENS, Threads, Turn, export, fit, import_json
+from tests.tables import folded
 
 
 def turn(prompt: str, answer: str = "", cell: str = "", **others: Any) -> Turn:
@@ -131,7 +132,7 @@ CALLED = Message("assistant", "Let me see.", tool_calls=(ToolCall("f", {}), Tool
 RESULT = Message("tool", "1", tool_name="f")
 
 
-@pytest.mark.parametrize(
+@folded(
     ("replies", "sent"),
     [
         ((CALLED, RESULT, RESULT, Message("assistant", "Two.")), "q Let me see. 1 1 Two."),
@@ -154,7 +155,7 @@ def test_a_call_that_was_interrupted_before_its_results_is_not_sent(replies: tup
 # ---- names -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "a b", "-x", "../x", "a\nb", "x" * 65, ".x"])
+@folded("name", ["", "a b", "-x", "../x", "a\nb", "x" * 65, ".x"])
 def test_names_that_would_not_survive_a_line_are_refused(name: str) -> None:
     threads = Threads()
     for use in (lambda: threads.history(name), lambda: threads.record(name, turn("a")), lambda: threads.put(name, [])):
@@ -258,7 +259,7 @@ HISTORY = (
 )
 
 
-@pytest.mark.parametrize(("budget", "dropped"), [(1000, 0), (90, 4), (60, 4), (59, 6), (10, 6), (0, 6)])
+@folded(("budget", "dropped"), [(1000, 0), (90, 4), (60, 4), (59, 6), (10, 6), (0, 6)])
 def test_the_oldest_turns_go_first_and_whole(budget: int, dropped: int) -> None:
     kept, gone = fit(HISTORY, budget, words)
     assert gone == HISTORY[1 : 1 + dropped]
@@ -403,7 +404,7 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize(("text", "reason"), BAD_FILES.values(), ids=BAD_FILES)
+@folded(("text", "reason"), BAD_FILES.values(), ids=BAD_FILES)
 def test_a_file_that_is_broken_says_where(text: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason) as caught:
         import_json(text)

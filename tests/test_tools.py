@@ -17,6 +17,7 @@ from ollama_magic.errors import SettingsError
 from ollama_magic.events import ToolCall
 from ollama_magic.schema import schema_for
 from ollama_magic.tools import Outcome, Tool, refused, run_tool, tools_from
+from tests.tables import folded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -54,7 +55,7 @@ def call(function: Any, /, *, describe: Any = repr, longest: int = 8000, **argum
 # ---- which tools -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("wanted", "names"),
     [
         (["add"], ["add"]),
@@ -135,7 +136,7 @@ def test_a_result_goes_back_to_the_call_it_answers() -> None:
     assert (message.role, message.content, message.tool_name, message.tool_call_id) == ("tool", "5", "add", "id1")
 
 
-@pytest.mark.parametrize(
+@folded(
     ("value", "text"),
     [
         ("plain é", "plain é"),
@@ -259,7 +260,7 @@ def test_other_failures_are_results_too() -> None:
     assert call(halfway).error == "OSError: gone (line 3 of halfway)"
 
 
-@pytest.mark.parametrize(
+@folded(
     ("name", "arguments", "error"),
     [
         ("ad", {}, "there is no tool 'ad'; there are: add"),

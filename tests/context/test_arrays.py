@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ollama_magic.context import describe, estimate
+from tests.tables import folded
 
 np = pytest.importorskip("numpy")
 
@@ -34,7 +35,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("array", "expected"), CASES, ids=lambda value: str(getattr(value, "dtype", "")))
+@folded(("array", "expected"), CASES, ids=lambda value: str(getattr(value, "dtype", "")))
 def test_what_is_said(array: Any, expected: list[str]) -> None:
     found = describe(array)
     for words in expected:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ollama_magic.context import describe, estimate
+from tests.tables import folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,10 +131,8 @@ def test_long_sources() -> None:
     assert estimate(found.text) <= 150
 
 
-@pytest.mark.parametrize("budget", [0, 1, 10, 30])
-@pytest.mark.parametrize(
-    "value", [textwrap.dedent, math.hypot, int, math], ids=["function", "builtin", "class", "module"]
-)
+@folded("budget", [0, 1, 10, 30])
+@folded("value", [textwrap.dedent, math.hypot, int, math], ids=["function", "builtin", "class", "module"])
 def test_the_smallest_budgets(value: object, budget: int) -> None:
     assert estimate(describe(value, budget=budget).text) <= budget
 

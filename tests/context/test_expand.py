@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ollama_magic.context import PromptError, attach, expand
 from ollama_magic.secret import Secret
+from tests.tables import folded
 
 
 class Point:
@@ -177,17 +178,17 @@ STAYS = [
 ]
 
 
-@pytest.mark.parametrize(("template", "expected"), REPLACED)
+@folded(("template", "expected"), REPLACED)
 def test_replaced(template: str, expected: str) -> None:
     assert expand(template, names()).text == expected
 
 
-@pytest.mark.parametrize("template", STAYS)
+@folded("template", STAYS)
 def test_stays(template: str) -> None:
     assert expand(template, names()).text == template
 
 
-@pytest.mark.parametrize("template", [template for template, _ in REPLACED])
+@folded("template", [template for template, _ in REPLACED])
 def test_nothing_is_replaced_in_an_empty_notebook_but_double_braces(template: str) -> None:
     text, bare = expand(template, {}).text, str.maketrans("", "", "{}")
     if "{{" in template:
@@ -249,7 +250,7 @@ RAISES = [
 
 
 @pytest.mark.filterwarnings("ignore:'int' object is not callable:SyntaxWarning")
-@pytest.mark.parametrize(("template", "message"), RAISES)
+@folded(("template", "message"), RAISES)
 def test_an_expression_that_raises(template: str, message: str) -> None:
     with pytest.raises(PromptError) as caught:
         expand(f"before {template} after", names())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ollama_magic.context import describe, estimate
 from ollama_magic.context.columns import SAMPLE, stride
 from ollama_magic.secret import Secret
+from tests.tables import folded
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
@@ -109,11 +111,15 @@ def test_the_same_frame_gives_the_same_text(library: str) -> None:
     assert describe(first) == describe(first) == describe(second)
 
 
+@cache
+def wide_frame(library: str) -> Any:
+    return LIBRARIES[library]({f"column {i}": [i, i + 1, i + 2] for i in range(1000)})
+
+
 @both
-@pytest.mark.parametrize("budget", [5, 40, 100, 300, 1000, 2000, 5000])
+@folded("budget", [5, 40, 100, 300, 1000, 2000, 5000])
 def test_a_wide_frame_fits_the_budget(library: str, budget: int) -> None:
-    frame = LIBRARIES[library]({f"column {i}": [i, i + 1, i + 2] for i in range(1000)})
-    found = describe(frame, budget=budget)
+    found = describe(wide_frame(library), budget=budget)
     assert estimate(found.text) <= budget
     assert found.note
     if budget >= 300:
@@ -228,8 +234,6 @@ def test_a_frame_that_misbehaves_still_gives_something() -> None:
     assert "RuntimeError" in found.note
 
 
-@pytest.mark.parametrize(
-    ("rows", "step"), [(0, 1), (1, 1), (SAMPLE, 1), (SAMPLE + 1, 2), (1_000_000, 101), (600_000, 61)]
-)
+@folded(("rows", "step"), [(0, 1), (1, 1), (SAMPLE, 1), (SAMPLE + 1, 2), (1_000_000, 101), (600_000, 61)])
 def test_every_how_many_rows(rows: int, step: int) -> None:
     assert stride(rows) == step

@@ -13,6 +13,7 @@ import pytest
 from ollama_magic.context import PromptError, attach, current_figure, describe, expand, pictures
 from ollama_magic.context.pictures import LONGEST_SIDE, image_from_bytes, image_type
 from ollama_magic.events import Image
+from tests.tables import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,17 +194,13 @@ def test_an_array_as_a_picture(pil: Any, expression: str, size: tuple[int, int],
     assert attach("a:image", {"a": array}).images == prompt.images
 
 
-@pytest.mark.parametrize(
-    "expression", ["zeros(4)", "zeros((4, 6, 2))", "zeros((0, 0))", "array('x')", "zeros((2, 2), complex)"]
-)
+@folded("expression", ["zeros(4)", "zeros((4, 6, 2))", "zeros((0, 0))", "array('x')", "zeros((2, 2), complex)"])
 def test_an_array_that_is_no_picture(expression: str) -> None:
     np = pytest.importorskip("numpy")
     with pytest.raises(PromptError, match=r"\{a:image\}: .* no picture"):
         expand("{a:image}", {"a": eval(expression, vars(np))})
 
 
-@pytest.mark.parametrize(
-    ("data", "kind"), [(PIXEL, "image/png"), (b"RIFF\0\0\0\0WEBP", "image/webp"), (b"BM", "image/bmp")]
-)
+@folded(("data", "kind"), [(PIXEL, "image/png"), (b"RIFF\0\0\0\0WEBP", "image/webp"), (b"BM", "image/bmp")])
 def test_types_by_their_first_bytes(data: bytes, kind: str) -> None:
     assert image_type(data) == kind

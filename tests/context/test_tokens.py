@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ollama_magic.context.tokens import cut, estimate, head
+from tests.tables import folded
 
 # (text, tokens by the tokenizer of smollm2:135m, asked of the embedded engine's /tokenize)
 SAMPLES = {
@@ -56,7 +57,7 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@folded("name", SAMPLES)
 def test_an_estimate_is_near_what_a_tokenizer_says(name: str) -> None:
     text, tokens = SAMPLES[name]
     assert 0.65 <= estimate(text) / tokens <= 1.2
@@ -95,7 +96,7 @@ def test_a_cut_keeps_both_ends() -> None:
     assert 100 < estimate(found) <= 200
 
 
-@pytest.mark.parametrize("text", ["=" * 5_000_000, "x" * 5_000_000, "日本" * 1_000_000, "\n" * 3_000_000])
+@folded("text", ["=" * 5_000_000, "x" * 5_000_000, "日本" * 1_000_000, "\n" * 3_000_000])
 def test_an_odd_long_text_is_cut_all_the_same(text: str) -> None:
     found, note = cut(text, 100)
     assert estimate(found) <= 100

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ollama_magic.context import PromptError, describe, estimate, expand
+from tests.tables import folded
 
 
 def caught(text: str, name: str = "/tmp/ipykernel_77/123.py", **space: Any) -> BaseException:
@@ -88,10 +89,8 @@ class Mute(Exception):
         raise RuntimeError("no message")
 
 
-@pytest.mark.parametrize(
-    "error", [Mute(), ValueError(), ValueError("x" * 1_000_000), KeyboardInterrupt(), OSError(2, "gone")]
-)
-@pytest.mark.parametrize("budget", [20, 100, 2000])
+@folded("error", [Mute(), ValueError(), ValueError("x" * 1_000_000), KeyboardInterrupt(), OSError(2, "gone")])
+@folded("budget", [20, 100, 2000])
 def test_any_error_fits(error: BaseException, budget: int) -> None:
     found = describe(error, budget=budget)
     assert type(error).__name__ in found.text

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from html import unescape
 
-import pytest
-
 from ollama_magic.render.forms import formula, page_html, unfenced
+from tests.tables import folded
 
 
 def page_of(html: str) -> str:
@@ -25,7 +24,7 @@ def test_a_page_is_in_a_frame_without_any_permission_and_its_source_stands_below
     assert "<details>" in html
 
 
-@pytest.mark.parametrize(
+@folded(
     "evil",
     [
         "<script>alert(1)</script>",
@@ -60,7 +59,7 @@ def test_ordinary_pages_stay() -> None:
     assert page_of(page_html(page)) == page
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "shown"),
     [
         ("x^2", "$$\nx^2\n$$"),

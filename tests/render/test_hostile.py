@@ -12,6 +12,7 @@ from ollama_magic.render.bundle import answer_bundle
 from ollama_magic.render.inert import inert_markdown
 from ollama_magic.render.live import LiveView
 from ollama_magic.render.markdown import markdown_html
+from tests.tables import folded
 
 from .fakes import Clock, FakeSettings, Screen, answer_of, start, whole
 from .payloads import PAYLOADS, problems, text_of
@@ -21,13 +22,13 @@ def test_there_are_many_payloads() -> None:
     assert len(set(PAYLOADS)) >= 150
 
 
-@pytest.mark.parametrize("text", PAYLOADS)
+@folded("text", PAYLOADS)
 def test_only_our_own_tags_come_out(text: str) -> None:
     assert problems(markdown_html(text)) == []
 
 
-@pytest.mark.parametrize("form", ["markdown", "text", "json"])
-@pytest.mark.parametrize("text", PAYLOADS)
+@folded("form", ["markdown", "text", "json"])
+@folded("text", PAYLOADS)
 def test_saved_html_is_safe_wherever_the_payload_stands(text: str, form: str) -> None:
     answer = answer_of(
         start(text), Notice(text), Thinking(text), Text(text), ToolRequest((ToolCall(text, {}),)), error=text
@@ -62,9 +63,7 @@ def test_all_payloads_together_are_safe() -> None:
     assert problems(markdown_html("".join(PAYLOADS))) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["<img src=x onerror=alert(1)>", "a </p> b", "<script>alert(1)</script>", "[x](javascript:alert(1))"]
-)
+@folded("text", ["<img src=x onerror=alert(1)>", "a </p> b", "<script>alert(1)</script>", "[x](javascript:alert(1))"])
 def test_raw_html_and_bad_links_are_shown_as_the_text_they_are(text: str) -> None:
     assert text in text_of(markdown_html(text))
 
@@ -98,7 +97,7 @@ def without_maths(markdown: str) -> str:
     return re.sub(r"\$\$.*?\$\$|\$[^$]*\$", "@@0@@", markdown, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("text", PAYLOADS)
+@folded("text", PAYLOADS)
 def test_the_markdown_is_inert(text: str) -> None:
     inert = inert_markdown(text)
     assert live_parts(inert) == []
@@ -113,7 +112,7 @@ def test_all_markdown_together_is_inert() -> None:
     assert live_parts(inert_markdown("\n\n".join(PAYLOADS))) == []
 
 
-@pytest.mark.parametrize("text", PAYLOADS)
+@folded("text", PAYLOADS)
 def test_a_tag_outside_code_never_survives(text: str) -> None:
     """No parser needed: no `<` before a tag's start is left, but in fences."""
     inert = inert_markdown(f"Some words, then {text}")

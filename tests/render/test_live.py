@@ -9,6 +9,7 @@ import pytest
 from ollama_magic.errors import Incomplete, Unreachable
 from ollama_magic.events import Done, Event, Notice, Progress, Stats, Text, Thinking, ToolCall, ToolRequest
 from ollama_magic.render.live import LiveView
+from tests.tables import folded
 
 from .fakes import Clock, FakeSettings, Screen, answer_of, start
 from .payloads import problems, text_of
@@ -193,7 +194,7 @@ def test_what_had_arrived_is_kept_and_marked() -> None:
     assert "[stopped — this is what had arrived]" in screen.outputs[0][0]["text/plain"]
 
 
-@pytest.mark.parametrize("quiet", [True, False])
+@folded("quiet", [True, False])
 def test_an_error_marks_the_answer_also_without_a_footer(quiet: bool) -> None:
     view, screen, _ = make(quiet=quiet)
     view.show([start(), Text("half")])
@@ -210,7 +211,7 @@ def test_an_error_before_anything_arrived_leaves_only_the_error() -> None:
     assert screen.outputs == []
 
 
-@pytest.mark.parametrize(
+@folded(
     ("events", "said"),
     [
         ([Done()], "the answer is empty"),

@@ -9,13 +9,14 @@ import pytest
 from ollama_magic.render.inert import inert_markdown
 from ollama_magic.render.markdown import MAX_MARKDOWN, markdown_html, safe_url
 from ollama_magic.render.maths import is_safe_maths
+from tests.tables import folded
 
 from .payloads import problems, text_of
 
 M = '<span class="tex2jax_process mathjax_process">'
 
 
-@pytest.mark.parametrize(
+@folded(
     ("markdown", "html"),
     [
         ("plain", "<p>plain</p>"),
@@ -63,7 +64,7 @@ def test_nested_lists_nest() -> None:
     assert html.index("<ol>") < html.index("<ul>") < html.index("<pre") < html.index("</ul>") < html.index("</ol>")
 
 
-@pytest.mark.parametrize(
+@folded(
     "tex",
     ["x^2", r"\frac{a}{b}", r"\color{red}{x}", r"\textcolor{#ff0000}{x}", r"\text{a \$5}", r"\ce{H2O}", "f'(x) \\, dx"],
 )
@@ -71,12 +72,12 @@ def test_ordinary_maths_is_typeset(tex: str) -> None:
     assert is_safe_maths(tex)
 
 
-@pytest.mark.parametrize("tex", [r"\href{a}{b}", r"\Def\x{1}", "{", "}", "a$b", r"\htmlId{a}{b}", "x" * 5_000])
+@folded("tex", [r"\href{a}{b}", r"\Def\x{1}", "{", "}", "a$b", r"\htmlId{a}{b}", "x" * 5_000])
 def test_other_maths_is_shown_as_code(tex: str) -> None:
     assert not is_safe_maths(tex)
 
 
-@pytest.mark.parametrize(
+@folded(
     ("url", "good"),
     [
         ("https://a.org", True),
@@ -96,7 +97,7 @@ def test_links(url: str, good: bool) -> None:
     assert safe_url(url) == (url if good else "")
 
 
-@pytest.mark.parametrize(
+@folded(
     "text",
     [
         "a < b, b > c, 1 <2, x <= y",
@@ -119,7 +120,7 @@ def test_ordinary_markdown_stays_as_it_is(text: str) -> None:
         assert inert_markdown(text) == text
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "inert"),
     [
         ("<b>x</b>", "&lt;b>x&lt;/b>"),
@@ -175,10 +176,10 @@ def test_deep_nesting_loses_nothing() -> None:
 
 
 def test_a_long_text_is_rendered_in_pieces_and_keeps_its_references() -> None:
-    text = "".join(f"Paragraph {n} with **bold** and [r].\n\n" for n in range(2_000)) + "[r]: https://a.org\n"
+    text = "".join(f"Paragraph {n} with **bold** and [r].\n\n" for n in range(1_000)) + "[r]: https://a.org\n"
     html = markdown_html(text)
-    assert html.count("<strong>bold</strong>") == 2_000
-    assert html.count('<a href="https://a.org"') == 2_000
+    assert html.count("<strong>bold</strong>") == 1_000
+    assert html.count('<a href="https://a.org"') == 1_000
     assert problems(html) == []
 
 

@@ -19,6 +19,7 @@ from ollama_magic.render.plain import PlainView, print_value
 from ollama_magic.render.tables import Card, Table
 from ollama_magic.render.terminal import TerminalView, console_for
 from ollama_magic.render.terminal import print_value as print_rich
+from tests.tables import folded
 
 from .fakes import Clock, FakeSettings, answer_of, start
 from .payloads import PAYLOADS
@@ -108,7 +109,7 @@ def test_a_long_open_block_does_not_flood_the_scrollback() -> None:
         assert screen.count(f"line {number} of the code") == 1
 
 
-@pytest.mark.parametrize("text", PAYLOADS)
+@folded("text", PAYLOADS)
 def test_no_control_sequence_of_a_model_reaches_a_terminal(text: str) -> None:
     evil = f"{text}\x1b[2J\x1b]0;pwned\x07\x1b]8;;http://pwned.invalid\x07x\x1b]8;;\x07\u202e"
     events: list[Event] = [Notice(evil), Progress(evil), *pieces(evil, 9)]
@@ -117,7 +118,7 @@ def test_no_control_sequence_of_a_model_reaches_a_terminal(text: str) -> None:
     assert "\u202e" not in written
 
 
-@pytest.mark.parametrize(
+@folded(
     ("form", "text", "shown"),
     [
         ("text", "*a*\n  b\nc", "*a*\n  b\nc\n"),

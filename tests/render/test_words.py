@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +12,12 @@ from ollama_magic.events import Answer, Progress, Stats
 from ollama_magic.render.footer import footer_line, marks, progress_line, rate_line, seconds
 from ollama_magic.render.tables import Card, Table, card_html, card_text, table_html, table_text
 from ollama_magic.render.text import ControlFilter, clean, host_of, one_line
+from tests.tables import folded
 
 from .payloads import PAYLOADS, problems, text_of
 
 
-@pytest.mark.parametrize(
+@folded(
     ("answer", "line"),
     [
         (Answer("x"), "complete"),
@@ -44,7 +44,7 @@ def test_a_complete_answer_has_no_marks() -> None:
     assert marks(Answer("", reason="load")) == []
 
 
-@pytest.mark.parametrize(
+@folded(
     ("progress", "waited", "line"),
     [
         (Progress("connecting"), 0.2, "connecting…"),
@@ -95,7 +95,7 @@ def test_tables_and_cards_as_text() -> None:
     assert card_text(card) == "Status\nmode    local\nserver  no\n        → Start one."
 
 
-@pytest.mark.parametrize("text", PAYLOADS)
+@folded("text", PAYLOADS)
 def test_tables_and_cards_are_safe(text: str) -> None:
     for html in (
         table_html(Table(("a", "b"), [(text, text)], title=text, note=text)),

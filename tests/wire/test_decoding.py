@@ -16,11 +16,12 @@ from ollama_magic.wire.failures import Target
 from ollama_magic.wire.framing import END, RawText
 from ollama_magic.wire.native import NativeDecoder
 from ollama_magic.wire.openai import OpenAIDecoder
+from tests.tables import folded
 
 from .cases import CASES, DECODERS, TARGET, Case, chunk, decode, ndjson, pieces, recorded, said, sse
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.surface}: {case}")
+@folded("case", CASES, ids=lambda case: f"{case.surface}: {case}")
 def test_a_body_means(case: Case) -> None:
     outcome = decode(case.surface, [case.body])
     assert outcome.text == case.text
@@ -37,8 +38,8 @@ def test_a_body_means(case: Case) -> None:
         assert (outcome.done.stats.prompt_tokens, outcome.done.stats.output_tokens) == case.tokens
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 1000], ids="{} bytes at a time".format)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.surface}: {case}")
+@folded("size", [1, 2, 3, 1000], ids="{} bytes at a time".format)
+@folded("case", CASES, ids=lambda case: f"{case.surface}: {case}")
 def test_events_do_not_depend_on_chunk_borders(case: Case, size: int) -> None:
     whole = decode(case.surface, [case.body])
     outcome = decode(case.surface, pieces(case.body, range(0, len(case.body), size)))
@@ -99,8 +100,8 @@ def test_no_object_makes_a_decoder_raise(surface: str, values: list[Any], ended:
 
 
 @pytest.mark.parametrize("depth", [50, 300, 500, 900, 990, 1500, 5000, pytest.param(100_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("start", ['{"a":', '{"error":', '{"error":[', '{"message":{"tool_calls":['])
-@pytest.mark.parametrize("surface", DECODERS)
+@folded("start", ['{"a":', '{"error":', '{"error":[', '{"message":{"tool_calls":['])
+@folded("surface", DECODERS)
 def test_deep_nesting_does_no_harm(surface: str, start: str, depth: int) -> None:
     closers = "".join("}" if mark == "{" else "]" for mark in reversed(start) if mark in "{[")
     outcome = decode(surface, [(start * depth + "1" + closers * depth).encode()])
@@ -159,7 +160,7 @@ def test_cached_tokens_of_newer_servers() -> None:
     assert outcome.done.stats.cached_tokens == 4
 
 
-@pytest.mark.parametrize(("surface", "name"), [("native", "chat_logprobs_stream"), ("openai", "v1_logprobs_stream")])
+@folded(("surface", "name"), [("native", "chat_logprobs_stream"), ("openai", "v1_logprobs_stream")])
 def test_probabilities_of_both_surfaces(surface: str, name: str) -> None:
     texts = [event for event in decode(surface, [recorded(name)]).events if isinstance(event, Text)]
     assert [event.text for event in texts] == ["Hello", ",", " welcome", " to", " my", " little"]
@@ -235,7 +236,7 @@ def test_a_key_in_a_report_is_not_repeated() -> None:
 # ---- values ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("value", "expected"),
     [
         ({"x": 1}, {"x": 1}),
@@ -258,7 +259,7 @@ def test_arguments(value: object, expected: dict[str, Any]) -> None:
     assert arguments_of(value) == expected
 
 
-@pytest.mark.parametrize("value", [True, None, "5", -1, float("nan"), float("inf"), [], 10**30])
+@folded("value", [True, None, "5", -1, float("nan"), float("inf"), [], 10**30])
 def test_what_is_no_number_is_none(value: object) -> None:
     assert count(value) is None
     assert seconds(value, 1e-9) is None

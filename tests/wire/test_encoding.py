@@ -12,6 +12,7 @@ from ollama_magic.events import Image, Message, Request, ToolCall
 from ollama_magic.wire import native, openai
 from ollama_magic.wire.calls import RAW_ARGUMENTS
 from ollama_magic.wire.surface import choose, native_only
+from tests.tables import folded
 
 HI = (Message("user", "hi"),)
 PICTURE = Image(b"\x89PNG", "image/png")
@@ -40,7 +41,7 @@ def test_native_in_its_shortest_form() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@folded(
     ("fields", "expected"),
     [
         (
@@ -108,7 +109,7 @@ def test_openai_in_its_shortest_form() -> None:
 SAMPLING = {"temperature": 0.5, "top_p": 0.9, "seed": 1, "stop": ["x"], "presence_penalty": 1, "frequency_penalty": 2}
 
 
-@pytest.mark.parametrize(
+@folded(
     ("dialect", "fields", "expected"),
     [
         ("ollama", {"options": {**SAMPLING, "num_predict": 5, "top_k": None}}, {**SAMPLING, "max_tokens": 5}),
@@ -129,6 +130,8 @@ SAMPLING = {"temperature": 0.5, "top_p": 0.9, "seed": 1, "stop": ["x"], "presenc
         ("ollama", {"tools": (TOOL,)}, {"tools": [TOOL]}),
         ("ollama", {"top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}),
         ("ollama", {"top_logprobs": 0}, {"logprobs": True}),
+        ("llama.cpp", {"top_logprobs": 0}, {"logprobs": True, "top_logprobs": 1}),
+        ("llama.cpp", {"top_logprobs": 20}, {"logprobs": True, "top_logprobs": 20}),
         (
             "llama.cpp",
             {"options": {"top_k": 5, "min_p": 0.1, "repeat_penalty": 1.1, "num_keep": 4, "num_predict": 3}},
@@ -148,7 +151,7 @@ def test_openai_fields(dialect: openai.Dialect, fields: dict[str, Any], expected
     assert body == {"model": "m:1b-cloud", "messages": [{"role": "user", "content": "hi"}], "stream": False} | expected
 
 
-@pytest.mark.parametrize(
+@folded(
     ("dialect", "fields", "words"),
     [
         ("ollama", {"options": {"num_ctx": 1, "top_k": 2}}, ["num_ctx (--num-ctx)", "top_k", "--api native"]),
@@ -229,7 +232,7 @@ def test_every_body_is_json_and_leaves_the_request_alone() -> None:
 BOTH: Any = ("openai", "native")
 
 
-@pytest.mark.parametrize(
+@folded(
     ("fields", "names"),
     [
         ({}, []),
@@ -260,7 +263,7 @@ def test_openai_when_asked_for() -> None:
         choose("openai", BOTH, request(think=True))
 
 
-@pytest.mark.parametrize(("api", "there"), [("openai", ("native",)), ("native", ("openai",)), ("rest", BOTH)])
+@folded(("api", "there"), [("openai", ("native",)), ("native", ("openai",)), ("rest", BOTH)])
 def test_a_surface_that_is_not_there(api: str, there: Any) -> None:
     with pytest.raises(Unsupported) as caught:
         choose(api, there, request())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ollama_magic.errors import ServerError
 from ollama_magic.wire.framing import END, Frame, Framer, RawText
+from tests.tables import folded
 
 from .cases import pieces
 
@@ -100,8 +101,8 @@ def frames_of(chunks: list[bytes], limit: int = 64 << 20) -> tuple[list[Frame], 
     return found, framer
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 100_000], ids="{} bytes at a time".format)
-@pytest.mark.parametrize(("body", "expected"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
+@folded("size", [1, 2, 3, 7, 100_000], ids="{} bytes at a time".format)
+@folded(("body", "expected"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
 def test_frames_do_not_depend_on_chunk_borders(body: bytes, expected: list[Any], size: int) -> None:
     found, framer = frames_of(pieces(body, range(0, len(body), size)))
     assert found == expected
@@ -189,7 +190,7 @@ def test_whatever_follows_nothing_that_came_before_is_lost(
 # ---- when frames come --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@folded(
     ("chunks", "expected"),
     [
         ([b'{"a": 1}\n'], [[A]]),
@@ -211,8 +212,8 @@ def test_a_frame_comes_as_soon_as_it_is_whole(chunks: list[bytes], expected: lis
 # ---- size --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1, 7, 50, 10_000], ids="{} bytes at a time".format)
-@pytest.mark.parametrize(
+@folded("size", [1, 7, 50, 10_000], ids="{} bytes at a time".format)
+@folded(
     "long",
     [
         b'{"t": "' + b"x" * 200 + b'"}\n',
