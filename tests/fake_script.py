@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,6 +15,7 @@ from tests.fake_shapes import Piece
 __all__ = ["Broken", "Gate", "Raw", "Reply", "Script"]
 
 
+@runtime_checkable
 class Gate(Protocol):
     """Anything that can be asked whether it is open: a threading.Event."""
 
@@ -71,6 +72,7 @@ class Script:
 
     def __init__(self) -> None:
         self._replies: defaultdict[str, list[Reply]] = defaultdict(list)
+        self._voices: dict[str, Script] = {}
 
     # ---- what it says ------------------------------------------------------------------------------------------
 
@@ -98,6 +100,10 @@ class Script:
         """The server's word for why it stopped: "stop" if nothing is said."""
         self._open().reason = reason
         return self
+
+    def voice(self, model: str) -> Script:
+        """A script for that model alone; models without one say what stands here."""
+        return self._voices.setdefault(model, Script())
 
     def then(self) -> Self:
         """The next words are another reply."""
@@ -194,10 +200,13 @@ class Script:
     def forget(self) -> Self:
         """Nothing is scripted any more."""
         self._replies.clear()
+        self._voices.clear()
         return self
 
-    def next_reply(self, path: str = "") -> Reply | None:
+    def next_reply(self, path: str = "", model: str = "") -> Reply | None:
         """The reply to a request, None where nothing was scripted."""
+        if model in self._voices:
+            return self._voices[model].next_reply(path)
         replies = self._replies[path]
         if not replies:
             return None

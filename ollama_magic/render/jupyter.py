@@ -36,9 +36,9 @@ class JupyterSink:
         _ipython.update_display(bundle[0], metadata=bundle[1], raw=True, display_id=self._id)
 
     def replace_all(self, bundle: Bundle) -> None:
-        """Put one output in the place of all the cell's outputs."""
+        """Put one output in the place of all the cell's outputs; it becomes the one that is updated."""
         _ipython.clear_output(wait=True)
-        _ipython.display(bundle[0], metadata=bundle[1], raw=True)
+        self.add(bundle)
 
     def clear(self) -> None:
         """Take all the cell's outputs away."""

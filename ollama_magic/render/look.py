@@ -11,7 +11,10 @@ from typing import Final
 
 __all__ = ["CODE", "FOOTER", "MARK", "NOTICE", "PHASE", "PRE_TEXT", "div", "wrap"]
 
-CODE: Final = "margin:.7em 0;background:rgba(127,127,127,.1);padding:.6em .8em;border-radius:4px;overflow-x:auto"
+CODE: Final = (
+    "margin:.7em 0;background:rgba(127,127,127,.1);padding:.6em .8em;border-radius:4px;overflow-x:auto;"
+    "word-break:normal"
+)
 PRE_TEXT: Final = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0"
 FOOTER: Final = "opacity:.65;font-size:85%;margin-top:.6em"
 PHASE: Final = "opacity:.65;font-size:85%;margin-top:.3em"

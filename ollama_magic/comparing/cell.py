@@ -1,0 +1,106 @@
+"""A `%%ollama` cell with `--compare`, `--sweep` or `-n`: from its line to its Runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SettingsError
+from ..render import Table, show
+from ..render.columns import Column, Columns
+from ..render.racing import race_view
+from .grid import across, grid, letter, models_of, shuffled, sweep_of
+from .latest import Shown, keep
+from .reading import Comparison, StoppedRuns, contestants, read_into
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..parsing import How, Parsed
+    from ..question import Question
+    from ..session import Session
+    from ..settings import Settings
+    from .grid import Variant
+    from .racing import Contestant
+
+__all__ = ["compare_cell", "variants_of"]
+
+
+def compare_cell(
+    session: Session, parsed: Parsed, question: Question, settings: Settings, shell: Any, *, whole_cell: bool = False
+) -> None:
+    """Ask all that the line asks for, show them side by side as they come, and keep them.
+
+    `--out` is bound to the Runs, until one is picked; the session's last answer is the first whole one. Raises
+    StoppedRuns after an interrupt, and the first error where no run came to anything; all is shown and kept before.
+    """
+    how = parsed.how
+    variants = variants_of(parsed)
+    if how.blind:
+        variants = shuffled(variants)
+    shown = {"format": settings.format} if how.schema else {}
+    runners = contestants(session, variants, {**shown, **parsed.values})
+    if how.dry_run:
+        _dry_run(session, question, runners, shell)
+        return
+    comparison = Comparison(session, question, runners, settings)
+    board = _empty(variants, question, settings, how)
+    once = settings.render == "once"
+    view = race_view(shell, board, once=once, whole_cell=whole_cell, stop=comparison.stop)
+    whole = read_into(view, comparison)
+    runs = comparison.runs()
+    runs.hidden = how.blind and runs.last is not None  # else there is nothing to pick
+    view.finish(runs.board())
+    keep(session, Shown(runs, view, question, how.out, shell))
+    session.last = runs.last or session.last
+    if how.out and any(run.answer.text or run.whole for run in runs.runs):
+        shell.user_ns[how.out] = runs
+    if not whole:
+        raise StoppedRuns(runs)
+    if comparison.first_error is not None:
+        raise comparison.first_error
+
+
+def variants_of(parsed: Parsed) -> tuple[Variant, ...]:
+    """The runs that a line asks for. Raises SettingsError for what does not go together."""
+    how = parsed.how
+    _refuse(how, parsed)
+    sweeps: dict[str, tuple[Any, ...]] = {}
+    for text in how.sweep:
+        name, values = sweep_of(text)
+        if name in sweeps:
+            raise SettingsError(f"--sweep {name} is given twice", hint="Put all its values behind one.")
+        sweeps[name] = values
+    return grid(models_of(how.compare) if how.compare else (), sweeps, how.repeats)
+
+
+def _refuse(how: How, parsed: Parsed) -> None:
+    if how.compare and "model" in parsed.values:
+        raise SettingsError(
+            f"%%ollama: a model is named beside --compare: {parsed.values['model']!r}",
+            hint="Put all of them into the list: --compare a,b,c.",
+        )
+    for given, name, why in (
+        (how.tools or how.web, "--tools and --web", "tools would be called by all runs at once, in this notebook"),
+        (how.bg, "--bg", "only one answer can go on in the background"),
+    ):
+        if given:
+            raise SettingsError(f"%%ollama: a comparison is asked without {name}: {why}", hint=f"Leave out {name}.")
+    if how.blind and not (how.compare or how.sweep or how.repeats > 1):
+        raise SettingsError(
+            "%%ollama: --blind hides who is who in a comparison, and there is none", hint="Add --compare a,b."
+        )
+
+
+def _empty(variants: Sequence[Variant], question: Question, settings: Settings, how: How) -> Columns:
+    columns = tuple(Column(letter(number), variant.title) for number, variant in enumerate(variants))
+    notices = question.notices
+    return Columns(columns, across(variants), settings.format, settings.quiet, notices, hidden=how.blind)
+
+
+def _dry_run(session: Session, question: Question, runners: Sequence[Contestant], shell: Any) -> None:
+    from ..preview import preview
+
+    rows = [(letter(n), each.variant.title, each.settings.mode) for n, each in enumerate(runners)]
+    show(shell, Table(("run", "what", "mode"), rows, f"{len(runners)} runs", "Below: what the first would send."))
+    show(shell, preview(session, replace(question, cache="off"), runners[0].settings))

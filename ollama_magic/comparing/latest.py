@@ -1,0 +1,52 @@
+"""The comparison that was shown last, so that `%ollama pick` and `%ollama diff` know which one is meant."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from ..errors import SettingsError
+
+if TYPE_CHECKING:
+    from ..question import Question
+    from ..render.racing import RaceView
+    from ..session import Session
+    from .runs import Runs
+
+__all__ = ["Shown", "keep", "latest"]
+
+
+@dataclass
+class Shown:
+    """A comparison on the screen: where it is shown, and the variable of `shell` that it is bound to."""
+
+    runs: Runs
+    view: RaceView
+    question: Question
+    out: str
+    shell: Any = field(repr=False)
+    picks: int = 0
+    """How often one was picked."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """What its pick is kept under: picking again changes it."""
+
+
+_latest: WeakKeyDictionary[Session, Shown] = WeakKeyDictionary()
+
+
+def keep(session: Session, shown: Shown) -> None:
+    """It is the last one from now on."""
+    _latest[session] = shown
+
+
+def latest(session: Session, command: str) -> Shown:
+    """The last one. Raises SettingsError where there is none yet."""
+    found = _latest.get(session)
+    if found is None:
+        raise SettingsError(
+            f"%ollama {command}: nothing was compared in this kernel yet",
+            hint="Run a cell such as %%ollama --compare llama3.2,qwen3:8b first.",
+        )
+    return found

@@ -1,0 +1,75 @@
+"""`%ollama pick B`: keep this one. It is bound to `--out`, goes on in the thread, and counts as a vote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import SettingsError
+from ..threads import Turn
+from .latest import latest
+from .votes import VoteError, votes_of
+
+if TYPE_CHECKING:
+    from ..session import Session
+    from .latest import Shown
+    from .runs import Run
+
+__all__ = ["pick"]
+
+
+def pick(session: Session, words: list[str]) -> str:
+    """Keep the run of that letter of the last comparison: names are shown, the answer is bound, the vote is kept."""
+    shown = latest(session, "pick")
+    letters = ", ".join(run.letter for run in shown.runs.runs)
+    if len(words) != 1:
+        raise SettingsError("%ollama pick: one letter is picked", hint=f"One of {letters}.")
+    run = shown.runs.find(words[0])
+    if not (run.answer.text or run.answer.thinking):
+        raise SettingsError(f"%ollama pick {run.letter}: there is no answer to keep", hint=f"One of {letters}.")
+    _keep(session, shown, run)
+    blind, shown.runs.hidden = shown.runs.hidden, False
+    shown.view.finish(shown.runs.board(run.letter))
+    told = [f"Picked {run.letter}: {run.name}."]
+    told += [f"{shown.out} is its answer."] if shown.out else []
+    told += [f"Thread {shown.question.transcript.name} goes on with it."] if shown.question.transcript else []
+    told.append(_vote(session, shown, run, blind=blind))
+    if shown.runs.form == "code":
+        from ..nextcell import offer_code
+
+        offer_code(shown.shell, run.answer.text)
+    return " ".join(part for part in told if part)
+
+
+def _keep(session: Session, shown: Shown, run: Run) -> None:
+    answer = run.answer
+    session.last = answer
+    if shown.out:
+        typed = shown.question.shape is not None and run.whole
+        shown.shell.user_ns[shown.out] = answer.value if typed else answer
+    transcript = shown.question.transcript
+    if transcript is not None:
+        # As from a run of its own, so that another pick takes its place.
+        shown.picks += 1
+        run_id = f"{transcript.run}/{shown.picks}"
+        turn = Turn(shown.question.user, answer.replies, transcript.cell, run_id, answer.model, answer.reason)
+        session.threads.record(transcript.name, turn, new=transcript.new)
+        session.thread = transcript.name
+
+
+def _vote(session: Session, shown: Shown, run: Run, *, blind: bool) -> str:
+    """Count it against each of the others that gave a whole answer."""
+    name = _name(run)
+    others = sorted({_name(each) for each in shown.runs.runs if each.whole} - {name})
+    if not others:
+        return ""
+    try:
+        votes_of(session).put(shown.id, name, others, blind=blind)
+    except VoteError as error:  # what was picked is kept all the same
+        return str(error)
+    return "Counted: see %ollama votes."
+
+
+def _name(run: Run) -> str:
+    """What votes are counted for: the model and what was swept, whichever repeat it was."""
+    who = run.variant.who
+    return who if run.variant.typed else " · ".join(part for part in (run.answer.model, who) if part)

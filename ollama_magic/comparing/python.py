@@ -1,0 +1,112 @@
+"""The same from Python: `compare()` and `sweep()`, blocking, in notebooks and in scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..python import pictures
+from ..question import Question
+from ..schema import schema_for
+from ..session import current
+from ..settings import FIELDS
+from .grid import grid, models_of, swept
+from .reading import Comparison, StoppedRuns, contestants, read_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from ..events import Answer, Event, Image
+    from ..render.columns import Columns
+    from .grid import Variant
+    from .runs import Runs
+
+__all__ = ["compare", "sweep"]
+
+_SETTINGS = {field.name for field in FIELDS} - {"options"}
+
+
+def compare(
+    prompt: str,
+    models: str | Iterable[str],
+    *,
+    sweep: Mapping[str, Iterable[Any]] | None = None,
+    repeats: int = 1,
+    system: str | None = None,
+    schema: Any = None,
+    images: Sequence[Image | bytes | str | Path | Any] = (),
+    thread: str = "",
+    **options: Any,
+) -> Runs:
+    """Ask several models the same, all at once, and wait for all of them; shows nothing.
+
+    `models`: names as typed, or "local/...", "cloud/..." and "embedded" for another mode. `sweep`: settings or options
+    of the model, each with its values: the models are asked with every combination, and each `repeats` times.
+    `thread`: the conversation to go on from; nothing is recorded there. `schema`, `images` and `options` as for `ask`.
+
+    A run that fails has its error in the Runs (`.df`, `.runs`), and raises nothing. Raises SettingsError, sending
+    nothing, for what cannot be asked, and StoppedRuns after an interrupt: its `runs` has what had arrived.
+    """
+    how = {"schema": schema, "images": images, "thread": thread, "values": {"system": system, **options}}
+    return _ask(prompt, models_of(models), sweep or {}, repeats, how)
+
+
+def sweep(
+    prompt: str, grid: Mapping[str, Iterable[Any]], *, model: str | None = None, repeats: int = 1, **how: Any
+) -> Runs:
+    """Ask one model the same with every combination of options: `sweep("Hi", {"temperature": [0, 0.7]})`.
+
+    `how` is the rest of what `compare` takes, and so is what is raised.
+    """
+    own: dict[str, Any] = {name: how.pop(name) for name in ("schema", "images", "thread") if name in how}
+    return _ask(prompt, (), grid, repeats, {**own, "values": {"model": model, **how}})
+
+
+def _ask(
+    prompt: str,
+    models: Sequence[Variant],
+    sweeps: Mapping[str, Iterable[Any]],
+    repeats: int,
+    how: Mapping[str, Any],
+) -> Runs:
+    session, schema, thread = current(), how.get("schema"), how.get("thread") or ""
+    values = _values(how["values"])
+    variants = grid(models, {name: swept(name, given) for name, given in sweeps.items()}, repeats)
+    shown = {"format": "json"} if schema is not None else {}
+    settings = session.settings({**shown, **values}, label="compare()")
+    question = Question(
+        prompt=prompt,
+        images=pictures(how.get("images")),
+        history=session.threads.history(thread) if thread else (),
+        shape=None if schema is None else schema_for(schema),
+        cache=settings.cache,
+    )
+    runners = contestants(session, variants, {**shown, **values}, label="compare()")
+    comparison = Comparison(session, question, runners, settings)
+    whole = read_into(_Silent(), comparison)
+    runs = comparison.runs()
+    session.last = runs.last or session.last
+    if not whole:
+        raise StoppedRuns(runs)
+    return runs
+
+
+def _values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name; every other name is an option of the model."""
+    known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
+    own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
+    own = {**(given.get("options") or {}), **own}
+    return {**known, **({"options": own} if own else {})}
+
+
+class _Silent:
+    """A view that shows nothing."""
+
+    def show(self, batch: Sequence[tuple[int, Event]]) -> None:
+        pass
+
+    def end(self, number: int, answer: Answer, error: str) -> None:
+        pass
+
+    def finish(self, board: Columns) -> None:
+        pass

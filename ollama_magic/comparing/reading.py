@@ -1,0 +1,182 @@
+"""The reading end of a comparison, in the caller's thread: show the events of all runs, keep what each came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import bridge
+from ..answering import Stopped
+from ..builder import AnswerBuilder
+from ..chat import read_shape
+from ..errors import OllamaMagicError
+from ..events import Text, Thinking
+from .grid import across, letter
+from .racing import Contestant, Ended, in_turn, race
+from .runs import Run, Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..bridge import Job
+    from ..events import Answer, Event
+    from ..question import Question
+    from ..render.racing import RaceView
+    from ..session import Session
+    from ..settings import Settings
+    from .grid import Variant
+
+__all__ = ["Comparison", "StoppedRuns", "contestants", "read_into"]
+
+# How long events gather between two looks once answers flow; see answering.
+_GATHER_S: Final = 0.03
+
+
+def contestants(
+    session: Session, variants: Sequence[Variant], values: Mapping[str, Any], label: str = "cell"
+) -> list[Contestant]:
+    """The variants with their settings: `values` are those of the cell, and a variant's own stand on top.
+
+    Raises SettingsError for a value that cannot be used, before anything is sent.
+    """
+    found = []
+    for variant in variants:
+        own = variant.values()
+        options = {**(values.get("options") or {}), **own.pop("options", {})}
+        layer = {**values, **own, **({"options": options} if options else {})}
+        found.append(Contestant(variant, session.settings(layer, label=label)))
+    return found
+
+
+@dataclass
+class Comparison:
+    """One comparison: the question, who is asked, and what has come of each so far."""
+
+    session: Session
+    question: Question
+    contestants: Sequence[Contestant]
+    settings: Settings
+    """Those of the cell, for how it is shown."""
+
+    def __post_init__(self) -> None:
+        self._builders = [AnswerBuilder() for _ in self.contestants]
+        self._ended: dict[int, Ended] = {}
+        self._job: Job[tuple[int, Event | Ended]] | None = None
+        self._stopped = False
+
+    def begin(self, job: Job[tuple[int, Event | Ended]]) -> bool:
+        """What `stop` is to end from now on; False where it was stopped already."""
+        self._job = job
+        return not self._stopped  # looked at after the job was put there, and set before it is looked for: one sees it
+
+    def stop(self) -> None:
+        """End all of it from another thread, as an interrupt does from its own."""
+        self._stopped = True
+        if self._job is not None:
+            self._job.stop(0)
+
+    def runs(self) -> Runs:
+        """What there is: whole answers, those that failed, and what had arrived of the others."""
+        variants = [each.variant for each in self.contestants]
+        runs = [
+            Run(letter(number), variant, self._answer(number), self._error(number))
+            for number, variant in enumerate(variants)
+        ]
+        host = in_turn(each.times for each in self._ended.values())
+        return Runs(
+            self.question.prompt,
+            runs,
+            across=across(variants),
+            form=self.settings.format,
+            quiet=self.settings.quiet,
+            notices=self.question.notices,
+            note=_IN_TURN.format(host) if host else "",
+        )
+
+    def feed(self, number: int, event: Event | Ended) -> None:
+        """Take one event of a run."""
+        if isinstance(event, Ended):
+            self._ended[number] = event
+        else:
+            self._builders[number].feed(event)
+
+    def told(self, number: int) -> tuple[Answer, str]:
+        """The answer of a run so far, and its error."""
+        return self._answer(number), self._error(number)
+
+    @property
+    def first_error(self) -> Exception | None:
+        """What went wrong with the first run, where no run came to anything."""
+        found = [each.error for _, each in sorted(self._ended.items()) if each.error is not None]
+        begun = any(builder.text for builder in self._builders)
+        return found[0] if len(found) == len(self.contestants) and not begun else None
+
+    def _answer(self, number: int) -> Answer:
+        ended, shape = self._ended.get(number), self.question.shape
+        error = "" if ended is None or ended.error is None else _said(ended.error).partition("\n")[0]
+        answer = self._builders[number].answer(error=error, stopped=ended is None)
+        answer = replace(answer, included=self.question.included)
+        if shape is not None:
+            whole = answer.complete and bool(answer.replies)
+            answer = replace(answer, value=read_shape(shape, answer.replies[-1].content) if whole else None)
+        return answer
+
+    def _error(self, number: int) -> str:
+        ended = self._ended.get(number)
+        return "" if ended is None or ended.error is None else _said(ended.error, named=True)
+
+
+_IN_TURN: Final = (
+    "{} ran these one after another: the time to the first token includes the wait for those before it. An Ollama "
+    "server runs more at once with OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS."
+)
+
+
+class StoppedRuns(Stopped):
+    """A comparison was stopped by an interrupt; `runs` has what had arrived."""
+
+    def __init__(self, runs: Runs) -> None:
+        super().__init__()
+        self.runs = runs
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Stopped. What had arrived is shown above and kept: in --out, and for %ollama pick and diff"]
+
+
+def read_into(view: RaceView, comparison: Comparison) -> bool:
+    """Ask all, and show them in `view` as they come; False where an interrupt ended it.
+
+    Whatever ends it, all sockets are closed before this returns. The view is not finished.
+    """
+    # What is the same for all is shown once, above them.
+    question = replace(comparison.question, notices=(), included=())
+    runs = comparison.contestants
+    try:
+        with bridge.shared().stream(lambda: race(comparison.session, question, runs)) as job:
+            if not comparison.begin(job):
+                return False
+            for batch in job.batches():
+                _take(view, comparison, batch)
+                if any(isinstance(event, Text | Thinking) for _, event in batch):
+                    job.gather_s = _GATHER_S
+    except KeyboardInterrupt:
+        return False
+    return not job.cut
+
+
+def _take(view: RaceView, comparison: Comparison, batch: Sequence[tuple[int, Event | Ended]]) -> None:
+    shown: list[tuple[int, Event]] = []
+    for number, event in batch:
+        comparison.feed(number, event)
+        if not isinstance(event, Ended):
+            shown.append((number, event))
+    for number, event in batch:
+        if isinstance(event, Ended):
+            view.end(number, *comparison.told(number))
+    view.show(shown)
+
+
+def _said(error: Exception, *, named: bool = False) -> str:
+    if not isinstance(error, OllamaMagicError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}" if named else error.message

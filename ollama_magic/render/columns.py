@@ -1,0 +1,222 @@
+"""Answers side by side: a table of one cell each, which a front end with styles lays out as a grid that wraps.
+
+Pure. What is kept is a table, and not only a grid, because some front ends take all styles away: there the answers
+still stand beside each other. While they stream the grid alone does, with a third of the bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from ollama_magic.render.bundle import Bundle, answer_bundle, notices_html
+from ollama_magic.render.footer import footer_line, seconds
+from ollama_magic.render.look import FOOTER, MARK, div, wrap
+from ollama_magic.render.text import clean, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from ollama_magic.events import Answer
+
+__all__ = [
+    "Column",
+    "Columns",
+    "cell_html",
+    "columns_bundle",
+    "columns_rich",
+    "columns_text",
+    "foot",
+    "grid_html",
+    "head_html",
+]
+
+T = TypeVar("T")
+
+_NARROWEST: Final = 260  # pixels; below that a column goes under the one before it
+_GAP: Final = 14
+_MOST_ACROSS: Final = 6
+_IN_A_ROW: Final = 4  # where the front end takes the styles away
+
+_TABLE: Final = "display:block;width:100%;margin:0;border:0;border-collapse:collapse;table-layout:auto"
+_BODY: Final = "display:grid;gap:{gap}px;grid-template-columns:repeat(auto-fit,minmax({width},1fr))"
+# What lies in a grid is a block by itself; said here, it would be one too where the grid is taken away and this is not.
+_CELL: Final = (
+    "min-width:0;max-width:none;padding:.5em 0 .3em;text-align:left;vertical-align:top;background:none;"
+    "border:0;border-top:2px solid {colour};white-space:normal;overflow-wrap:anywhere;"
+    "font-size:var(--jp-content-font-size1,14px);line-height:var(--jp-content-line-height,1.5)"
+)
+_LIVE_CELL: Final = "min-width:0;padding:.5em 0 .3em;border-top:2px solid {colour};overflow-wrap:anywhere"
+_QUIET: Final = "rgba(127,127,127,.45)"
+_PICKED: Final = "var(--jp-brand-color1,#2196f3)"
+_BADGE: Final = "border:1px solid {colour};border-radius:3px;padding:0 .4em;margin-right:.5em"
+_PLAIN_ROW: Final = "display:contents;background:none"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One answer and what stands above it. `error` is what to say of a failure, its second line what to do."""
+
+    letter: str
+    title: str
+    answer: Answer | None = None
+    error: str = ""
+    picked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All of a comparison. `across` stand beside each other where there is room; `hidden`: nobody is named."""
+
+    columns: Sequence[Column]
+    across: int = 1
+    form: str = "markdown"
+    quiet: bool = False
+    notices: tuple[str, ...] = ()
+    note: str = ""
+    hidden: bool = False
+
+
+def columns_bundle(board: Columns) -> Bundle:
+    """The data and metadata of the one output that is kept."""
+    cells, texts, inert, facts = [], [], [], []
+    for column in board.columns:
+        data, metadata = _answer(column, board)
+        error = _error(column, board)
+        shown = data.get("text/html", "") + (div(f"{MARK};white-space:pre-wrap", error) if error else "")
+        line = "" if board.quiet else foot(column, hidden=board.hidden)
+        cells.append(
+            cell_html(
+                head_html(column, hidden=board.hidden), shown + (div(FOOTER, line) if line else ""), column.picked
+            )
+        )
+        title = head_text(column, hidden=board.hidden)
+        said = [data.get("text/plain", ""), f"[{error}]" if error else "", line]
+        texts.append("\n".join([f"── {title}", *(part for part in said if part)]))
+        inert.append("\n\n".join([f"### {_inert(title)}", data.get("text/markdown") or "", _inert(line)]))
+        facts.append(
+            {"letter": column.letter, **({} if board.hidden else {"title": one_line(column.title)})} | metadata
+        )
+    note = div(FOOTER, board.note) if board.note else ""
+    html = notices_html(board.notices) + grid_html(cells, board.across) + note
+    lines = [*(one_line(notice, 400) for notice in board.notices), *texts, *([board.note] if board.note else [])]
+    data = {"text/html": wrap(html), "text/plain": "\n\n".join(lines)}
+    if board.form in ("markdown", "code", "math"):
+        data["text/markdown"] = "\n\n".join(inert)
+    return data, {"ollama_magic": {"compared": facts}}
+
+
+def columns_text(board: Columns) -> str:
+    """The answers under each other."""
+    text: str = columns_bundle(board)[0]["text/plain"]
+    return text
+
+
+def columns_rich(board: Columns, width: int) -> RenderableType:
+    """The answers beside each other in a terminal of that width."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from ollama_magic.render.terminal import terminal_markdown
+
+    count = max(1, min(board.across, width // 36, _MOST_ACROSS))
+    table = Table(show_header=False, expand=True, show_lines=True, padding=(0, 1))
+    for _ in range(count):
+        table.add_column(ratio=1, overflow="fold")
+    for row in _rows(board.columns, count):
+        cells: list[RenderableType] = []
+        for column in row:
+            data, _ = _answer(column, board)
+            text = data.get("text/plain", "")
+            marked = board.form == "markdown" and column.answer is not None and column.answer.complete
+            error = _error(column, board)
+            line = "" if board.quiet else foot(column, hidden=board.hidden)
+            cells.append(
+                Group(
+                    Text(head_text(column, hidden=board.hidden), style="bold"),
+                    terminal_markdown(clean(column.answer.text)) if marked and column.answer else Text(text),
+                    *([Text(error, style="red")] if error else []),
+                    *([Text(line, style="dim")] if line else []),
+                )
+            )
+        table.add_row(*cells)
+    lines = [Text(one_line(each, 400), style="dim") for each in (*board.notices, board.note) if each]
+    return Group(table, *lines)
+
+
+def grid_html(cells: Sequence[str], across: int, *, live: bool = False) -> str:
+    """Cells beside each other, at most `across`, and fewer where there is less room; `live` as the cells are."""
+    count = max(1, min(across, _MOST_ACROSS))
+    # As wide as so many allow, but never narrower than can be read, unless the page itself is.
+    share = f"calc((100% - {(count - 1) * _GAP}px)/{count})"
+    body = _BODY.format(gap=_GAP, width=f"min(100%,max({_NARROWEST}px,{share}))")
+    if live:
+        return f'<div style="{body}">\n{"".join(cells)}</div>\n'
+    rows = "".join(f'<tr style="{_PLAIN_ROW}">{"".join(row)}</tr>\n' for row in _rows(cells, min(count, _IN_A_ROW)))
+    return f'<table style="{_TABLE}"><tbody style="{body}">\n{rows}</tbody></table>\n'
+
+
+def cell_html(head: str, body: str, picked: bool = False, *, live: bool = False) -> str:
+    """One cell of the grid; `live`: one that will be replaced soon."""
+    if live:
+        return f'<div style="{_LIVE_CELL.format(colour=_QUIET)}">{head}{body}</div>\n'
+    return f'<td style="{_CELL.format(colour=_PICKED if picked else _QUIET)}">{head}{body}</td>\n'
+
+
+def head_html(column: Column, *, hidden: bool = False) -> str:
+    """The letter and, unless it is hidden, who it is."""
+    colour = _PICKED if column.picked else _QUIET
+    badge = f'<strong style="{_BADGE.format(colour=colour)}">{escape(column.letter)}</strong>'
+    title = "" if hidden else f"<strong>{escape(one_line(column.title, 120))}</strong>"
+    return f'<div style="margin-bottom:.5em">{badge} {title}{" ✓ picked" if column.picked else ""}</div>'
+
+
+def head_text(column: Column, *, hidden: bool = False) -> str:
+    """The same in a line of text."""
+    parts = [column.letter, "" if hidden else one_line(column.title, 120), "✓ picked" if column.picked else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def foot(column: Column, *, hidden: bool = False) -> str:
+    """How it went. Hidden it is nothing: how fast one is tells who it is."""
+    answer = column.answer
+    if hidden or answer is None or (column.error and not answer.text):
+        return ""
+    total = answer.stats.total_s
+    line = footer_line(replace(answer, included=()))
+    return f"{line} · {seconds(total)} in all" if total is not None else line
+
+
+def _answer(column: Column, board: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The data of one answer without its footer, and its facts."""
+    answer = column.answer
+    if answer is None or (column.error and not answer.text and not answer.thinking):
+        return {}, {}
+    if board.hidden:  # a notice or an error may name the model
+        answer = replace(answer, notices=(), error="")
+    data, metadata = answer_bundle(answer, board.form, quiet=True)
+    return data, {} if board.hidden else metadata["ollama_magic"]
+
+
+def _error(column: Column, board: Columns) -> str:
+    """What to say of a failure. The mark of an answer that was cut off says it already, but for what to do."""
+    if board.hidden:
+        return "This one failed; why is shown after the pick." if column.error else ""
+    error = clean(column.error).strip()
+    if column.answer is not None and column.answer.text:
+        error = error.partition("\n")[2]
+    return error
+
+
+def _inert(line: str) -> str:
+    from ollama_magic.render.inert import inert_markdown
+
+    return inert_markdown(one_line(line, 400))
+
+
+def _rows(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
