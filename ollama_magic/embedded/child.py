@@ -102,6 +102,10 @@ def _serve(config: dict[str, Any]) -> tuple[object, dict[str, object]]:
     params.cpuparams_batch.n_threads = max(1, min(cores, 16))
     params.cache_ram_mib = 0  # else finished prompts are kept, up to 8 GB
     params.fit_params = not config["built_in"]  # fits a large model to a graphics card; loads it twice for that
+    # Chat goes on as without it, as fast. Other weights know for themselves how their vectors are made.
+    params.embedding = True
+    if config["built_in"]:
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.ui = False
     params.endpoint_slots = False
     params.verbosity = 1  # errors

@@ -112,6 +112,7 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], type[OllamaMagicError]], ...] = tuple(
         (r"out[ -]of[ -]memory|more system memory|process has terminated", ServerError),
         (r"exceed_context_size|exceeds the (available )?context|longer than the context", PromptTooLong),
         (r"maximum context length|context (length|window|size) exceeded|prompt is too long", PromptTooLong),
+        (r"input \(\d+ tokens\) is too large to process", PromptTooLong),
         (r"does(n't| not) support |not support image|is not supported by this model", Unsupported),
         (
             r"option \"?[^\"]*\"? must be of type|invalid format:|invalid think value|invalid reasoning value",

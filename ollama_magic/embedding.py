@@ -1,0 +1,252 @@
+"""Texts as arrays of numbers, and how alike they are: `embed()` and `similarity()`, blocking."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from . import bridge
+from .client import Client
+from .errors import OllamaMagicError, SettingsError
+from .many import Limiter, Outcome, run_many
+from .session import current
+from .settings import FIELDS
+from .vectors import Embedder, choose_embedder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    from .many import Slot
+    from .render.charts import Chart
+    from .settings import Settings
+    from .wire.embeddings import Vector
+
+__all__ = ["Similarity", "embed", "similarity"]
+
+Batch = tuple[int, list[str]]
+"""The number of the first text, and the texts."""
+
+_SETTINGS: Final = {field.name for field in FIELDS} - {"options"}
+_AT_ONCE: Final = 4
+
+
+def embed(
+    texts: str | Iterable[str],
+    model: str | None = None,
+    *,
+    dimensions: int | None = None,
+    batch: int = 32,
+    truncate: bool = False,
+    errors: Literal["raise", "nan"] = "raise",
+    concurrency: int | None = None,
+    **settings: Any,
+) -> Any:
+    """The texts as a numpy array of 32-bit floats, a row each, in order; a single text gives a single row's array.
+
+    Without `model`, an embedding model of the server; on the embedded engine the built-in one, which was not made for
+    this. `dimensions` shortens the vectors, where model and server can. `batch` texts go in one request, and
+    `concurrency` requests at once (by itself as many as help). A text longer than the model takes is refused, naming
+    it, unless `truncate` lets its end be cut. `errors="nan"` makes rows of NaN of what failed, with a warning.
+    `settings` as for `ask`. Raises what went wrong, ImportError without numpy, and SettingsError for what is no text.
+    """
+    numpy = _numpy()
+    listed = _texts(texts)
+    if batch < 1 or errors not in ("raise", "nan"):
+        raise SettingsError("batch is at least 1, and errors is 'raise' or 'nan'", hint="Leave them out.")
+    if not listed:
+        return numpy.zeros((0, dimensions or 0), dtype=numpy.float32)
+    known = {name: value for name, value in settings.items() if name in _SETTINGS}
+    own = {**(settings.get("options") or {}), **{n: v for n, v in settings.items() if n not in {*_SETTINGS, "options"}}}
+    found = current().settings({**known, "model": model, **({"options": own} if own else {})}, label="embed()")
+    limiter = Limiter(_AT_ONCE) if concurrency is None else Limiter(concurrency, adapt=False)
+    asked = _Asked(found, model, dimensions, truncate, None if errors == "raise" else [])
+    rows = _gathered(asked, listed, batch, limiter)
+    if asked.failures:
+        missing = sum(row is None for row in rows)
+        if missing == len(rows):
+            raise asked.failures[0]
+        warnings.warn(f"{missing} of {len(rows)} texts have no vector, but NaN: {asked.failures[0]}", stacklevel=2)
+    made = _array(numpy, rows)
+    return made[0] if isinstance(texts, str) else made
+
+
+def _gathered(asked: _Asked, texts: Sequence[str], batch: int, limiter: Limiter) -> list[Vector[float] | None]:
+    """The vectors in the order of the texts, None for what failed where that is noted; else raises it."""
+    rows: list[Vector[float] | None] = [None] * len(texts)
+    with bridge.shared().stream(lambda: asked.outcomes(_batches(texts, batch), limiter)) as job:
+        for outcomes in job.batches():
+            for outcome in outcomes:
+                if isinstance(outcome, str):
+                    warnings.warn(outcome, stacklevel=3)
+                elif outcome.error is None:
+                    first, own = outcome.item
+                    rows[first : first + len(own)] = outcome.value or []
+                elif asked.failures is None:
+                    raise outcome.error
+                else:
+                    asked.failures.append(outcome.error)
+    return rows
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Asks for all batches, with one Embedder. Where `failures` is a list, they are put there and the rest goes on."""
+
+    settings: Settings
+    model: str | None
+    dimensions: int | None
+    truncate: bool
+    failures: list[Exception] | None
+
+    async def outcomes(
+        self, batches: Iterable[Batch], limiter: Limiter
+    ) -> AsyncGenerator[Outcome[Batch, list[Vector[float] | None]] | str, None]:
+        """What came of each batch, as it ends; a text is a notice."""
+        # A model that was set for answering is not the one to ask for vectors.
+        settings, notice = self.settings, ""
+        if self.model is None:
+            settings, notice = await current().reachable(replace(settings, model=None))
+        if notice:
+            yield notice
+        async with Client(settings) as client:
+            model = self.model or await choose_embedder(client)
+        embedder = Embedder(settings, model, self.dimensions, self.truncate, self.failures)
+
+        async def work(item: Batch, slot: Slot) -> list[Vector[float] | None]:
+            return await embedder.vectors(item[1], item[0])
+
+        running = run_many(batches, work, limiter=limiter, ends=lambda _: self.failures is None)
+        async with aclosing(running) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+
+def _batches(texts: Sequence[str], size: int) -> Iterable[Batch]:
+    return ((start, list(texts[start : start + size])) for start in range(0, len(texts), size))
+
+
+def _texts(given: str | Iterable[str]) -> list[str]:
+    listed = [given] if isinstance(given, str) else list(given)
+    for number, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise SettingsError(
+                f"text {number} is no text, but {str(text)[:40]} of type {type(text).__name__}",
+                hint="Give a text or a list of texts, such as df['text'].dropna().",
+            )
+    return listed
+
+
+def _array(numpy: Any, rows: Sequence[Vector[float] | None]) -> Any:
+    """The rows as one array. Raises OllamaMagicError where they differ in length."""
+    widths = {len(row) for row in rows if row is not None}
+    if len(widths) != 1:
+        raise OllamaMagicError(
+            f"the server gave vectors of different lengths: {sorted(widths)}", hint="Did the model change meanwhile?"
+        )
+    made = numpy.full((len(rows), widths.pop()), numpy.nan, dtype=numpy.float32)
+    for number, row in enumerate(rows):
+        if row is not None:
+            made[number] = row
+    return made
+
+
+def _numpy() -> Any:
+    try:
+        import numpy
+    except ImportError:
+        raise ImportError("embed() and similarity() need numpy: %pip install numpy") from None
+    return numpy
+
+
+# ---- how alike -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Similarity:
+    """The cosine of each row with each column: from 1, the same direction, over 0, nothing in common, to -1.
+
+    `matrix` is a numpy array; the last line of a cell draws it. `pairs()` lists the most alike.
+    """
+
+    matrix: Any
+    labels: tuple[str, ...]
+    other_labels: tuple[str, ...]
+
+    @property
+    def chart(self) -> Chart:
+        """The heat map."""
+        from .render.heatmaps import matrix_chart
+
+        values = self.matrix.tolist()
+        most = _MOST_DRAWN
+        cut = len(self.labels) > most or len(self.other_labels) > most
+        title = "Cosine similarity" + (f" of the first {most}" if cut else "")
+        lines = [line[:most] for line in values[:most]]
+        return matrix_chart(lines, self.labels[:most], self.other_labels[:most], title=title)
+
+    def pairs(self, count: int = 10) -> list[tuple[str, str, float]]:
+        """The pairs that are most alike, the nearest first; of texts with themselves each pair once."""
+        numpy = _numpy()
+        matrix = self.matrix
+        if self.labels is self.other_labels:
+            matrix = numpy.where(numpy.triu(numpy.ones(matrix.shape, dtype=bool), 1), matrix, -numpy.inf)
+        flat = numpy.where(numpy.isnan(matrix), -numpy.inf, matrix).ravel()
+        best = [int(place) for place in numpy.argsort(-flat, kind="stable")[:count] if flat[place] > -numpy.inf]
+        width = len(self.other_labels)
+        return [(self.labels[n // width], self.other_labels[n % width], float(flat[n])) for n in best]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return self.chart.bundle()
+
+    def __str__(self) -> str:
+        return str(self.chart)
+
+    def __repr__(self) -> str:
+        return f"<Similarity of {len(self.labels)} by {len(self.other_labels)}>"
+
+
+_MOST_DRAWN: Final = 100
+
+
+def similarity(
+    texts: Any, other: Any = None, *, labels: Sequence[str] | None = None, other_labels: Sequence[str] | None = None,
+    **how: Any,
+) -> Similarity:  # fmt: skip
+    """How alike texts are: of each with each, or with each of `other`. Draws as a heat map.
+
+    Takes texts, for which `embed` is asked (with `how`), or arrays that it gave; then `labels` name the rows.
+    Raises what `embed` raises, and SettingsError for arrays that do not fit together.
+    """
+    numpy = _numpy()
+    rows, names = _vectors(numpy, texts, labels, how)
+    if other is None:
+        columns, other_names = rows, names
+    else:
+        columns, other_names = _vectors(numpy, other, other_labels, how)
+    if rows.shape[1] != columns.shape[1]:
+        raise SettingsError(
+            f"vectors of {rows.shape[1]} and of {columns.shape[1]} numbers cannot be compared",
+            hint="Embed both with the same model and dimensions.",
+        )
+    return Similarity(_unit(numpy, rows) @ _unit(numpy, columns).T, names, other_names)
+
+
+def _vectors(numpy: Any, given: Any, labels: Sequence[str] | None, how: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    is_array = isinstance(given, numpy.ndarray) and given.dtype.kind in "fiu"
+    listed = [given] if isinstance(given, str) else given if is_array else list(given)
+    vectors = numpy.atleast_2d(given) if is_array else embed(listed, **how)
+    if vectors.ndim != 2:
+        raise SettingsError(f"an array of {vectors.ndim} dimensions is no list of vectors", hint="Give one of two.")
+    names = tuple(map(str, labels)) if labels is not None else () if is_array else tuple(listed)
+    if labels is not None and len(names) != len(vectors):
+        raise SettingsError(f"{len(names)} labels for {len(vectors)} vectors", hint="Give as many labels as vectors.")
+    return vectors, names or tuple(f"row {number}" for number in range(len(vectors)))
+
+
+def _unit(numpy: Any, vectors: Any) -> Any:
+    """Each of length 1; a vector of zeros stays one."""
+    vectors = numpy.asarray(vectors, dtype=numpy.float64)
+    lengths = numpy.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / numpy.where(lengths == 0, 1.0, lengths)

@@ -1,0 +1,214 @@
+"""Asking for all answers of an evaluation, one model after another, and then the judges. On the event loop.
+
+One model after another, so that a server need not change models for each prompt and none is timed beside another; a
+judge only when all have answered, for the same reason.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ..builder import AnswerBuilder
+from ..chat import ToolWork, converse, read_shape
+from ..client import Client
+from ..errors import OllamaMagicError, Unreachable
+from ..events import Done, Notice
+from ..guards import Checked, cut_notice, prompt_tokens
+from ..many import Limiter, run_many
+from ..mapping.engine import is_hopeless
+from ..models import choose_model
+from ..question import Question
+from ..recall import Recall, remembered
+from ..retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
+    from ..events import Answer, Event, Request
+    from ..many import Slot
+    from ..schema import Shape
+    from ..session import Session
+    from ..settings import Settings
+    from .judging import Judge
+
+__all__ = ["Answered", "Asked", "Judged", "Model", "Task", "all_answers", "all_verdicts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Who is asked, under which name; `public` is what of the settings may be saved."""
+
+    label: str
+    settings: Settings
+    public: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One answer to be asked for: by which model, to which prompt (their places), and which repeat, from 1."""
+
+    model: int
+    prompt: int
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All that is asked."""
+
+    session: Session
+    models: Sequence[Model]
+    prompts: Sequence[str]
+    repeats: int = 1
+    shape: Shape | None = None
+    limiter: Callable[[], Limiter] = Limiter
+
+    def tasks(self, model: int) -> list[Task]:
+        """Those of one model."""
+        return [
+            Task(model, prompt, repeat) for prompt in range(len(self.prompts)) for repeat in range(1, self.repeats + 1)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of a task: an answer, or an error with what had come."""
+
+    task: Task
+    answer: Answer | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a judge replied about the answer to a task."""
+
+    task: Task
+    judge: Judge
+    reply: Any = None
+    error: Exception | None = None
+
+
+async def all_answers(asked: Asked) -> AsyncGenerator[Answered, None]:
+    """Every answer or error, as they come; answers are kept on disk as they come, where the settings say so."""
+    for number, model in enumerate(asked.models):
+        questions = [Question(prompt, shape=asked.shape) for prompt in asked.prompts]
+        items = [(task, questions[task.prompt]) for task in asked.tasks(number)]
+        async with aclosing(_answers(asked.session, model.settings, items, asked.limiter())) as answers:
+            async for answered in answers:
+                yield answered
+
+
+async def all_verdicts(
+    session: Session,
+    judges: Sequence[tuple[Judge, Settings]],
+    answers: Sequence[tuple[Task, str, str]],
+    limiter: Callable[[], Limiter],
+) -> AsyncGenerator[Judged, None]:
+    """Every reply of every judge about each of `answers`: a task, its prompt and the answer's text."""
+    for judge, settings in judges:
+        items = [(task, Question(judge.asks(prompt, text), shape=judge.shape)) for task, prompt, text in answers]
+        async with aclosing(_answers(session, settings, items, limiter())) as replies:
+            async for reply in replies:
+                value = reply.answer.value if reply.answer is not None else None
+                yield Judged(reply.task, judge, value, reply.error)
+
+
+async def _answers(
+    session: Session, settings: Settings, items: Sequence[tuple[Task, Question]], limiter: Limiter
+) -> AsyncGenerator[Answered, None]:
+    """What one model says to each of `items`, in the order in which it is done."""
+    try:
+        one = await _One.of(session, settings)
+    except OllamaMagicError as error:  # nobody is there: that is said of each
+        for task, _ in items:
+            yield Answered(task, None, error)
+        return
+
+    async def work(item: tuple[Task, Question], slot: Slot) -> Answer:
+        return await one.answer(item[1], item[0].repeat)
+
+    async with aclosing(run_many(items, work, limiter=limiter, ends=_is_of_all)) as outcomes:
+        async for outcome in outcomes:
+            yield Answered(outcome.item[0], outcome.value, outcome.error)
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Whether the same would be said of every prompt: a model that is not there is asked once."""
+    return isinstance(error, Unreachable) or is_hopeless(error)
+
+
+# ---- one model -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """One model, found: its client, its name, and its digest, by which answers are kept."""
+
+    session: Session
+    client: Client
+    model: str
+    digest: str
+    notice: str
+
+    @classmethod
+    async def of(cls, session: Session, settings: Settings) -> _One:
+        """Find out who answers. Raises what keeps anybody from it."""
+        settings, notice = await session.reachable(settings)
+        client = Client(settings, retry=Retry(tries=1))  # run_many tries again
+        model = settings.model or await choose_model(client)
+        digest = ""
+        if settings.cache != "off":
+            empty = Question("").request(settings, model)
+            digest = await Recall(session.cache(settings), empty, settings).digest()
+        return cls(session, client, model, digest, notice)
+
+    async def answer(self, question: Question, repeat: int) -> Answer:
+        """One whole answer, from the cache or fresh; each repeat is kept as an answer of its own."""
+        settings = self.client.settings
+        request = _again(question.request(settings, self.model), repeat)
+        source = self._fresh(request, question)
+        if settings.cache != "off":
+            # Told apart in the key alone: nothing of it is sent.
+            wanted = replace(request, options={**request.options, "repeat": repeat}) if repeat > 1 else request
+            kept = self.session.kept
+            recall = _Known(self.session.cache(settings), wanted, settings, kept, self.digest)
+            source = remembered(source, recall, refresh=settings.cache == "refresh")
+        builder = AnswerBuilder()
+        async with aclosing(source) as events:
+            async for event in events:
+                if not isinstance(event, ToolWork):  # there are no tools
+                    builder.feed(event)
+        answer = builder.answer()
+        if self.notice:
+            answer = replace(answer, notices=(self.notice, *answer.notices))
+        return answer if question.shape is None else replace(answer, value=read_shape(question.shape, answer.text))
+
+    async def _fresh(self, request: Request, question: Question) -> AsyncGenerator[Event | ToolWork, None]:
+        async with aclosing(converse(self.client, request, shape=question.shape)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    checked = Checked(request, prompt_tokens(request))
+                    if cut := await cut_notice(self.client, checked, event.stats):
+                        yield Notice(cut)
+                yield event
+
+
+def _again(request: Request, repeat: int) -> Request:
+    """The request of a repeat: with the next seed where one is set, which would else give the same answer again."""
+    seed = request.options.get("seed")
+    if repeat == 1 or not isinstance(seed, int):
+        return request
+    return replace(request, options={**request.options, "seed": seed + repeat - 1})
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Recall):
+    """A Recall whose model's digest is known, and not asked for each prompt."""
+
+    known: str = ""
+
+    async def digest(self) -> str:
+        return self.known

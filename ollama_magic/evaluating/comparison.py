@@ -1,0 +1,189 @@
+"""Two runs of an evaluation side by side: what fails now and passed before comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from . import report
+from .intervals import Change, Rate, change, rate
+from .trials import Trial, passed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..render.tables import Table
+    from .evaluation import Evaluation
+
+__all__ = ["Comparison", "Difference", "compared"]
+
+_ORDER: Final = ("regression", "lost", "fixed", "same", "new", "gone")
+_SHOWN: Final = 30
+_REASON: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One prompt of one model, before and after.
+
+    `what` is "regression", "fixed" or "same"; "lost" where it can be told no longer whether it passes, "new" where it
+    could not before; "gone" where it was not asked again.
+    """
+
+    prompt: str
+    model: str
+    what: str
+    before: Rate | None
+    after: Rate | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """All differences, regressions first, and by model the change of the pass rate with its 95% interval.
+
+    The rates compared are those of the prompts that both runs could judge.
+    """
+
+    differences: tuple[Difference, ...]
+    changes: Mapping[str, tuple[Rate, Rate, Change | None]]
+
+    @property
+    def regressions(self) -> tuple[Difference, ...]:
+        """What passed before and fails now."""
+        return tuple(each for each in self.differences if each.what == "regression")
+
+    @property
+    def fixed(self) -> tuple[Difference, ...]:
+        """What failed before and passes now."""
+        return tuple(each for each in self.differences if each.what == "fixed")
+
+    @property
+    def table(self) -> Table:
+        """What is not the same, regressions first."""
+        from ..render.tables import Table
+
+        changed = [each for each in self.differences if each.what != "same"]
+        rows = [
+            (each.what, each.model, each.prompt, _told(each.before), _told(each.after), each.reason[:_REASON])
+            for each in changed[:_SHOWN]
+        ]
+        more = len(changed) - len(rows)
+        note = f"and {more} more: .differences has all" if more > 0 else ""
+        columns = ("what", "model", "prompt", "before", "after", "why")
+        return Table(columns, rows, "Prompts", note, frozenset(columns[3:5]), "no prompt changed")
+
+    @property
+    def rates(self) -> Table:
+        """The change of the pass rate, by model."""
+        from ..render.tables import Table
+
+        columns = ("before", "after", "change", "95% interval", "regressions", "fixed")
+        rows = [(model, *self._rates_row(model)) for model in self.changes]
+        note = "an interval that holds 0 may be chance" if rows else ""
+        return Table(("model", *columns), rows, "Pass rates", note, frozenset(columns), "no model is in both runs")
+
+    def _rates_row(self, model: str) -> tuple[str, ...]:
+        before, after, found = self.changes[model]
+        counts = [
+            sum(each.model == model and each.what == what for each in self.differences)
+            for what in ("regression", "fixed")
+        ]
+        moved = (
+            ("–", "–") if found is None else (_points(found.value), f"{_points(found.low)} to {_points(found.high)}")
+        )
+        return (report.told_rate(before), report.told_rate(after), *moved, *map(str, counts))
+
+    @property
+    def df(self) -> Any:
+        """The differences as a pandas DataFrame."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("`.df` needs pandas: %pip install pandas") from None
+        rows = [
+            (each.what, each.model, each.prompt, each.before and each.before.value, each.after and each.after.value)
+            for each in self.differences
+        ]
+        return pandas.DataFrame(rows, columns=["what", "model", "prompt", "before", "after"])
+
+    def _ipython_display_(self) -> None:
+        from ..render.charts import show_parts
+
+        show_parts([self.table, self.rates])
+
+    def __str__(self) -> str:
+        from ..render.tables import table_text
+
+        return f"{table_text(self.table)}\n\n{table_text(self.rates)}"
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {len(self.regressions)} regressions, {len(self.fixed)} fixed>"
+
+
+def compared(before: Evaluation, after: Evaluation) -> Comparison:
+    """What changed from `before` to `after`, by the texts of the prompts and the names of the models.
+
+    Where each run has one model, and not the same one, those two are compared.
+    """
+    renamed: dict[str, str] = {}
+    if len(before.models) == len(after.models) == 1:
+        renamed = {before.models[0]: after.models[0]}
+    old, new = _grouped(before, renamed), _grouped(after, {})
+    keys = list(dict.fromkeys([*new, *old]))
+    found = [_difference(key, old.get(key), new.get(key)) for key in keys]
+    found.sort(key=lambda each: _ORDER.index(each.what))
+    changes = {}
+    for model in dict.fromkeys(model for _, model in keys):
+        both = [each for each in found if each.model == model and each.what in ("regression", "fixed", "same")]
+        rates = _added(each.before for each in both), _added(each.after for each in both)
+        if both:
+            changes[model] = (*rates, change(*rates))
+    return Comparison(tuple(found), changes)
+
+
+def _grouped(run: Evaluation, renamed: Mapping[str, str]) -> dict[tuple[str, str], list[Trial]]:
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in run.trials:
+        groups.setdefault((trial.prompt, renamed.get(trial.model, trial.model)), []).append(trial)
+    return groups
+
+
+def _difference(key: tuple[str, str], old: list[Trial] | None, new: list[Trial] | None) -> Difference:
+    before = passed_of(old) if old is not None else None
+    after = passed_of(new) if new is not None else None
+    if before is None or after is None:
+        return Difference(*key, "new" if before is None else "gone", before, after)
+    if after.value == before.value:
+        return Difference(*key, "same", before, after)
+    if after.value is None or before.value is None:
+        what = "lost" if after.value is None else "new"
+    else:
+        what = "regression" if after.value < before.value else "fixed"
+    return Difference(*key, what, before, after, _why(new or []) if what in ("regression", "lost") else "")
+
+
+def _why(trials: list[Trial]) -> str:
+    """What the first check that failed said, or the trouble."""
+    for trial in trials:
+        if trial.trouble:
+            return trial.trouble
+        for verdict in trial.verdicts:
+            if verdict.passed is False:
+                return f"{verdict.check}: {verdict.reason}" if verdict.reason else verdict.check
+    return ""
+
+
+def _added(rates: Any) -> Rate:
+    found = [each for each in rates if each is not None]
+    return rate(sum(each.passed for each in found), sum(each.of for each in found))
+
+
+def _told(found: Rate | None) -> str:
+    if found is None or found.value is None:
+        return "–"
+    return ("passed" if found.passed else "failed") if found.of == 1 else report.told_rate(found)
+
+
+def _points(value: float) -> str:
+    return f"{value * 100:+.0f} points"

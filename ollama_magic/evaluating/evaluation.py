@@ -1,0 +1,123 @@
+"""What `evaluate` gives: every answer with its verdicts, and what can be made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import SettingsError
+from . import report, saving
+from .comparison import Comparison, compared
+from .trials import Trial, passed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ..render.charts import Chart
+    from ..render.tables import Table
+    from .intervals import Rate
+
+__all__ = ["Evaluation"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Evaluation:
+    """Prompts, models and checks by name, and a Trial for each answer, in the order prompt, model, repeat.
+
+    As the last line of a cell it shows the table and the heat map. What was interrupted has fewer trials than
+    `expected`.
+    """
+
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    checks: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    repeats: int = 1
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each model was asked with, by the model's name; never a key or a host."""
+    made: str = ""
+    """When, in UTC, as ISO 8601 writes it."""
+
+    # ---- what came of it ---------------------------------------------------------------------------------------
+
+    @property
+    def expected(self) -> int:
+        """How many answers were asked for."""
+        return len(self.prompts) * len(self.models) * self.repeats
+
+    @property
+    def errors(self) -> tuple[Trial, ...]:
+        """The trials of which it cannot be told whether they passed: no whole answer, or a check that failed itself."""
+        return tuple(trial for trial in self.trials if trial.trouble)
+
+    @property
+    def failed(self) -> tuple[Trial, ...]:
+        """The trials that did not pass all checks."""
+        return tuple(trial for trial in self.trials if trial.passed() is False)
+
+    def rate(self, model: str = "", check: str = "") -> Rate:
+        """How many trials passed, with the 95% interval; of one model, and by one check, where named."""
+        for name, known in ((model, self.models), (check, self.checks)):
+            if name and name not in known:
+                raise SettingsError(f"there is no {name!r} in this evaluation", hint=f"There is {', '.join(known)}.")
+        return passed_of((trial for trial in self.trials if not model or trial.model == model), check)
+
+    @property
+    def df(self) -> Any:
+        """A tidy pandas DataFrame, a row for each verdict (for each answer, where there are no checks)."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("`.df` needs pandas: %pip install pandas") from None
+        return pandas.DataFrame(report.records(self.trials), columns=list(report.COLUMNS))
+
+    def compare(self, other: Evaluation) -> Comparison:
+        """What changed since `other`, the earlier run, regressions first: what passed then and fails now."""
+        return compared(other, self)
+
+    # ---- tables and charts -------------------------------------------------------------------------------------
+
+    @property
+    def table(self) -> Table:
+        """Pass rates by model and by check with 95% intervals, times and tokens."""
+        return report.rates_table(self.trials, self.models, self.checks, self.expected)
+
+    def heatmap(self, check: str = "", *, most: int = report.MOST_ROWS) -> Chart:
+        """Pass rates by prompt and model, by all checks or one; if there are more, the `most` lowest prompts."""
+        return report.heat_map(self.trials, self.models, check, most)
+
+    def latency(self) -> Chart:
+        """Seconds to the end of each answer, by model."""
+        return report.latency(self.trials, self.models)
+
+    def throughput(self) -> Chart:
+        """Output tokens a second of each answer, by model."""
+        return report.throughput(self.trials, self.models)
+
+    # ---- keeping -----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write all of it to a JSON file, without any key or host, and return its path. Raises OSError."""
+        return saving.write(path, saving.encode(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """What `save` wrote. Raises SettingsError for a file that is not such a one, OSError."""
+        return cls(**saving.read(path))
+
+    # ---- showing -----------------------------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        from ..render.charts import show_parts
+
+        show_parts([self.table, *([self.heatmap()] if self.checks and self.trials else [])])
+
+    def __str__(self) -> str:
+        from ..render.tables import table_text
+
+        return table_text(self.table)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.prompts)} prompts, {len(self.models)} models, {len(self.checks)} checks"
+        return f"<Evaluation of {counts}: {report.told_rate(self.rate())} passed>"

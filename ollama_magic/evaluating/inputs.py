@@ -1,0 +1,108 @@
+"""What `evaluate` is given, as what it works with: rows and prompts, models by name with their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..comparing.grid import models_of
+from ..embedded import engine
+from ..errors import SettingsError
+from ..mapping.frames import source_of
+from ..mapping.template import Template
+from ..settings import FIELDS
+from .asking import Model
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["Row", "model_of", "models_from", "prompts_from"]
+
+Row = Mapping[str, Any]
+
+_SETTINGS: Final = {field.name for field in FIELDS}
+_PRIVATE: Final = frozenset({"key", "host", "trusted_hosts", "gguf", "cache_dir"})
+"""What no file and no name of a model may show: keys, credentials, places on this machine."""
+_PROMPTS: Final = "Give texts, or rows with a column `prompt`, or rows and template='... {column} ...'."
+
+
+# ---- prompts ---------------------------------------------------------------------------------------------------
+
+
+def prompts_from(given: Any, template: str = "") -> tuple[list[str], list[Row]]:
+    """The prompts and the row of each: {"prompt": text} for plain texts. Raises SettingsError."""
+    source = source_of([given] if isinstance(given, str | Mapping) else given)
+    rows = [_row(each, number) for number, each in enumerate(source.rows(source.columns or ()))]
+    if not rows:
+        raise SettingsError("there are no prompts", hint=_PROMPTS)
+    if not template:
+        return [_prompt(row, number) for number, row in enumerate(rows)], rows
+    filled = Template(template, list(dict.fromkeys(name for row in rows for name in row)))
+    try:
+        return [filled.fill(row) for row in rows], rows
+    except ValueError as error:
+        raise SettingsError(f"the template cannot be filled for each row: {error}", hint=_PROMPTS) from None
+
+
+def _row(given: Any, number: int) -> Row:
+    if isinstance(given, str):
+        return {"prompt": given}
+    if isinstance(given, Mapping):
+        return {str(name): value for name, value in given.items()}
+    raise SettingsError(f"prompt {number} is of type {type(given).__name__}", hint=_PROMPTS)
+
+
+def _prompt(row: Row, number: int) -> str:
+    text = row.get("prompt")
+    if isinstance(text, str) and text.strip():
+        return text
+    raise SettingsError(f"row {number} has no text in a column `prompt`", hint=_PROMPTS)
+
+
+# ---- models ----------------------------------------------------------------------------------------------------
+
+
+def models_from(session: Session, given: Any, common: Mapping[str, Any]) -> list[Model]:
+    """The models of a name, a dict of settings, or a list of those, each under a name of its own.
+
+    Raises SettingsError, also for one that is given twice.
+    """
+    listed: Sequence[Any] = [given] if given is None or isinstance(given, str | Mapping) else list(given)
+    if not listed:
+        raise SettingsError("there are no models", hint="Name one, such as models='llama3.2', or leave it out.")
+    found = [model_of(session, each, common) for each in listed]
+    labels = [model.label for model in found]
+    twice = next((label for label in labels if labels.count(label) > 1), "")
+    if twice:
+        raise SettingsError(
+            f"the model {twice!r} is given twice",
+            hint="Give each a name: {'model': ..., 'label': 'warm', 'temperature': 1}; to ask again, use repeats=.",
+        )
+    return found
+
+
+def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str = "evaluate()") -> Model:
+    """One model: a name, with its mode or without (`cloud/gpt-oss:120b`), a dict of settings, None for the default."""
+    if given is not None and not isinstance(given, str | Mapping):
+        raise SettingsError(
+            f"a model cannot be of type {type(given).__name__}", hint="Give a name or a dict of settings."
+        )
+    own: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {} if given is None else {"model": given}
+    name = own.pop("label", None)
+    typed = own.get("model")
+    if isinstance(typed, str):
+        (variant,) = models_of([typed])
+        own = {**own, "model": None, **variant.values()}
+    settings = session.settings(_layer({**common, **own}), label=label)
+    told = [f"{key}={value}" for key, value in own.items() if key not in _PRIVATE | {"model", "mode"}]
+    model = typed or (engine.model_name(settings) if settings.mode == "embedded" else settings.model or "default model")
+    public = {key: value for key, value in {**common, **own}.items() if key not in _PRIVATE and value is not None}
+    return Model(str(name or " · ".join([str(model), *told])), settings, public)
+
+
+def _layer(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by setting; what is no setting is an option of the model's own."""
+    known = {name: value for name, value in given.items() if name in _SETTINGS - {"options"}}
+    own = {name: value for name, value in given.items() if name not in _SETTINGS}
+    options = {**(given.get("options") or {}), **own}
+    return {**known, **({"options": options} if options else {})}

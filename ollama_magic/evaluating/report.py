@@ -1,0 +1,183 @@
+"""Trials as tables and charts: what is counted, and in which words. The drawing itself is in render/."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .intervals import Rate, percentile
+from .trials import Trial, passed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..render.charts import Chart
+    from ..render.tables import Table
+
+__all__ = [
+    "COLUMNS",
+    "MOST_ROWS",
+    "heat_map",
+    "latency",
+    "rates_table",
+    "records",
+    "throughput",
+    "told_rate",
+    "told_share",
+]
+
+MOST_ROWS: Final = 60
+"""How many prompts a heat map shows if not told otherwise."""
+
+_MEASURED: Final = (
+    *("seconds", "first_token_s", "tokens_per_second", "prompt_tokens", "output_tokens", "replayed", "notice", "error"),
+)
+COLUMNS: Final = (
+    *("number", "prompt", "model", "repeat", "check", "passed", "score", "reason", "check_error", "answer"),
+    *_MEASURED,
+)
+
+
+def records(trials: Sequence[Trial]) -> list[tuple[Any, ...]]:
+    """The rows of the data frame, as COLUMNS."""
+    rows: list[tuple[Any, ...]] = []
+    for trial in trials:
+        begin = (trial.number, trial.prompt, trial.model, trial.repeat)
+        measured = tuple(getattr(trial, name) for name in _MEASURED)
+        said = [(each.check, each.passed, each.score, each.reason, each.error) for each in trial.verdicts]
+        rows += [(*begin, *each, trial.answer, *measured) for each in said or [("", None, None, "", "")]]
+    return rows
+
+
+def told_share(value: float | None) -> str:
+    """A share in per cent, "–" where there is none."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def told_rate(rate: Rate) -> str:
+    """A rate with its counts: "73% (8/11)"."""
+    return f"{told_share(rate.value)} ({rate.passed}/{rate.of})"
+
+
+# ---- the table -------------------------------------------------------------------------------------------------
+
+
+def rates_table(trials: Sequence[Trial], models: Sequence[str], checks: Sequence[str], expected: int) -> Table:
+    """A row for each model."""
+    from ..render.tables import Table
+
+    several = checks if len(checks) > 1 else ()
+    columns = (
+        *(("passed", "95% interval") if checks else ()),
+        *several,
+        *("answers", "errors", "median s", "p90 s", "tok/s", "tokens in", "tokens out"),
+    )
+    rows = [_row([trial for trial in trials if trial.model == model], model, checks, several) for model in models]
+    notes = [f"stopped: {len(trials)} of {expected} answers"] if len(trials) < expected else []
+    kept = sum(trial.replayed for trial in trials)
+    notes += [f"{kept} of the answers were kept from earlier, with the times of then"] if kept else []
+    notes += _counted([trial.trouble for trial in trials], ".errors has them")
+    notes += _counted([trial.notice for trial in trials], "see .notice of each trial")
+    return Table(("model", *columns), rows, note=" · ".join(notes), right=frozenset(columns))
+
+
+def _row(own: Sequence[Trial], model: str, checks: Sequence[str], several: Sequence[str]) -> tuple[str, ...]:
+    total = passed_of(own)
+    times = [trial.seconds for trial in own if trial.seconds is not None and not trial.error]
+    speeds = [trial.tokens_per_second for trial in own if trial.tokens_per_second is not None]
+    return (
+        model,
+        *((told_rate(total), _interval(total)) if checks else ()),
+        *(told_share(passed_of(own, check).value) for check in several),
+        str(sum(not trial.error for trial in own)),
+        str(sum(bool(trial.trouble) for trial in own) or ""),
+        _number(percentile(times, 0.5)),
+        _number(percentile(times, 0.9)),
+        _number(percentile(speeds, 0.5)),
+        _sum([trial.prompt_tokens for trial in own]),
+        _sum([trial.output_tokens for trial in own]),
+    )
+
+
+def _interval(rate: Rate) -> str:
+    return f"{rate.low:.0%}–{rate.high:.0%}" if rate.of else "–"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def _sum(counts: Sequence[int | None]) -> str:
+    known = [count for count in counts if count is not None]
+    return f"{sum(known):,}" if known else "–"
+
+
+def _counted(texts: Sequence[str], where: str) -> list[str]:
+    """The most frequent of `texts`, and how many others there are; empty ones do not count."""
+    said: dict[str, int] = {}
+    for text in filter(None, texts):
+        said[text] = said.get(text, 0) + 1
+    if not said:
+        return []
+    first = max(said, key=lambda text: said[text])
+    rest = f" (and {len(said) - 1} more kinds: {where})" if len(said) > 1 else ""
+    return [f"{said[first]} × {first[:200]}{rest}"]
+
+
+# ---- charts ----------------------------------------------------------------------------------------------------
+
+
+def heat_map(trials: Sequence[Trial], models: Sequence[str], check: str, most: int) -> Chart:
+    """A cell for each prompt and model, with the share of its repeats that passed."""
+    from ..render.heatmaps import Cell, heat_map_chart
+
+    prompts = {trial.number: trial.prompt for trial in trials}
+    numbers = sorted(prompts)
+    groups: dict[tuple[int, str], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.number, trial.model), []).append(trial)
+    note = ""
+    if len(numbers) > most:
+        own = {number: passed_of([t for t in trials if t.number == number], check).value for number in numbers}
+        worst = sorted(numbers, key=lambda number: (own[number] is None, own[number] or 0.0))[:most]
+        note, numbers = f"the {most} lowest of {len(numbers)} prompts", sorted(worst)
+    rows = {number: f"{number + 1} · {prompts[number]}" for number in numbers}
+    cells = [
+        _cell(Cell, rows[number], model, groups[number, model], check)
+        for number in numbers
+        for model in models
+        if (number, model) in groups
+    ]
+    title = "Passed" + (f" · {check}" if check else "") + (f" · {note}" if note else "")
+    return heat_map_chart(cells, list(rows.values()), list(models), title=title, names=("prompt", "model", "passed"))
+
+
+def _cell(make: Any, row: str, model: str, own: Sequence[Trial], check: str) -> Any:
+    share = passed_of(own, check)
+    said = next((trial.trouble for trial in own if trial.trouble), "")
+    answers = own[0].answer if len(own) == 1 else ""
+    if share.value is None:
+        return make(row, model, None, "error" if said else "–", said)
+    label = ("✓" if share.passed else "✗") if share.of == 1 else told_share(share.value)
+    return make(row, model, share.value, label, said or answers)
+
+
+def latency(trials: Sequence[Trial], models: Sequence[str]) -> Chart:
+    """Seconds to the end of each whole answer."""
+    from ..render.charts import spread_chart
+
+    found = {
+        model: [t.seconds for t in trials if t.model == model and t.seconds is not None and not t.error]
+        for model in models
+    }
+    return spread_chart(found, title="Latency", unit="seconds to the end of an answer")
+
+
+def throughput(trials: Sequence[Trial], models: Sequence[str]) -> Chart:
+    """Tokens a second of each answer, while it was written."""
+    from ..render.charts import spread_chart
+
+    found = {
+        model: [t.tokens_per_second for t in trials if t.model == model and t.tokens_per_second is not None]
+        for model in models
+    }
+    return spread_chart(found, title="Throughput", unit="output tokens a second")

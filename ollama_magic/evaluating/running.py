@@ -1,0 +1,247 @@
+"""`evaluate`: prompts to models, their answers to checks, and all of it into an Evaluation. Blocking."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .. import bridge
+from ..answering import Stopped
+from ..errors import OllamaMagicError, SettingsError
+from ..many import Limiter
+from ..render.bar import Bar
+from ..schema import schema_for
+from ..session import current
+from .asking import Answered, Asked, Judged, Task, all_answers, all_verdicts
+from .checks import Check, Verdict, checks_of
+from .evaluation import Evaluation
+from .inputs import model_of, models_from, prompts_from
+from .judging import Judge
+from .trials import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+
+    from ..events import Answer
+    from ..settings import Settings
+    from .inputs import Row
+
+__all__ = ["EvaluationStopped", "evaluate", "last_evaluation"]
+
+_AT_ONCE: Final = 4
+_MOST_AT_ONCE: Final = 64
+
+_WHERE: Final = frozenset(
+    {"mode", "host", "key", "trusted_hosts", "api", "gguf", "cache", "cache_dir", "keep_alive"}
+    | {"connect_timeout", "first_byte_timeout", "stall_timeout"}
+)
+"""The settings that are about where to ask and what to keep."""
+
+T = TypeVar("T")
+
+_last: Evaluation | None = None
+
+
+class EvaluationStopped(Stopped):
+    """An evaluation was stopped by an interrupt; what there is is in `ollama_magic.last_evaluation`, and on disk."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__(
+            f"Stopped: {done:,} of {total:,} answers came and are kept, in ollama_magic.last_evaluation. "
+            "Run it again for the rest alone."
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def evaluate(
+    prompts: Any,
+    models: Any = None,
+    checks: Any = None,
+    *,
+    template: str = "",
+    schema: Any = None,
+    repeats: int = 1,
+    concurrency: int | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Evaluation:
+    """Ask every model every prompt, hold the answers against the checks, and return the Evaluation.
+
+    `prompts`: a text, texts, dicts, or a data frame. Rows have the prompt in a column `prompt`, or fill `{column}` in
+    `template`; their other columns fill prompts and expected texts, and reach checks that take (answer, row).
+    `models`: names, with a mode before a slash if need be ("cloud/gpt-oss:120b"), or dicts of settings; without any
+    the default one. `checks`: functions of the answer's text (of its value, with `schema`) that return True, False or
+    a score from 0 to 1; expected texts (contained, ignoring case; `equals` for no more than that); re.compile(...);
+    types and schemas; judge("...", model=...); one, a list, or a dict by name. Without any, a column `expected`.
+
+    Each prompt is asked `repeats` times; with a seed, each time with the next one.
+    Models are asked one after another, each with `concurrency` prompts at once (by itself as many as help, which makes
+    single answers slower: 1 measures best). Answers are kept in the cache as they come and not asked for again, unless
+    cache="off" or "refresh". A prompt or a check that fails is an error of its own. `settings` as for `ask`.
+    Raises SettingsError before anything is sent; an interrupt raises EvaluationStopped, and what there is then is in
+    `ollama_magic.last_evaluation`.
+    """
+    global _last
+    session = current()
+    texts, rows = prompts_from(prompts, template)
+    columns = {name for row in rows for name in row}
+    wanted = checks_of(checks, columns)
+    if repeats < 1:
+        raise SettingsError(f"repeats cannot be {repeats}: a prompt is asked at least once", hint="Leave it out.")
+    limiter = _limiters(concurrency)
+    # As in a map: kept unless somebody said otherwise.
+    common = {**({"cache": "use"} if session.settings().is_default("cache") else {}), **settings}
+    chosen = models_from(session, models, common)
+    judges = [
+        (each, model_of(session, each.model, _for_judge(each, common), "judge()").settings)
+        for each in wanted
+        if isinstance(each, Judge)
+    ]
+    shape = None if schema is None else schema_for(schema)
+    gathering = _Gathering(Asked(session, chosen, texts, repeats, shape, limiter), rows, wanted)
+    try:
+        gathering.gather(judges, shown=progress)
+    except KeyboardInterrupt:
+        _last = gathering.evaluation()
+        raise EvaluationStopped(len(_last.trials), _last.expected) from None
+    _last = found = gathering.evaluation()
+    return found
+
+
+def last_evaluation() -> Evaluation | None:
+    """The last evaluation of this kernel, also one that was stopped; None if there was none."""
+    return _last
+
+
+def _limiters(concurrency: int | None) -> Callable[[], Limiter]:
+    """What makes the limit for each model."""
+    if concurrency is None:
+        return lambda: Limiter(_AT_ONCE, most=_MOST_AT_ONCE)
+    if concurrency < 1:
+        raise SettingsError(f"concurrency cannot be {concurrency}: it is at least 1", hint="Without it that adapts.")
+    return lambda: Limiter(concurrency, adapt=False)
+
+
+def _for_judge(judge: Judge, common: Mapping[str, Any]) -> dict[str, Any]:
+    """The judge's settings: where to ask as for the models, but not how, such as a system prompt."""
+    where = {name: value for name, value in common.items() if name in _WHERE}
+    return {"temperature": 0, "system": "", **where, **judge.settings}
+
+
+def _batches(source: Callable[[], AsyncGenerator[T, None]]) -> Generator[list[T], None, None]:
+    """What the generator gives, in lists as it comes; whatever ends it closes all connections."""
+    with bridge.shared().stream(source) as job:
+        yield from job.batches()
+
+
+class _Gathering:
+    """Trials as they come. Checks run in here, in the caller's thread, where the notebook's functions belong."""
+
+    def __init__(self, asked: Asked, rows: Sequence[Row], checks: Sequence[Check | Judge]) -> None:
+        self._asked, self._rows, self._checks = asked, rows, checks
+        self._trials: dict[Task, Trial] = {}
+        self._verdicts: dict[tuple[Task, str], Verdict] = {}
+
+    def gather(self, judges: Sequence[tuple[Judge, Settings]], *, shown: bool) -> None:
+        """Ask for everything. An interrupt comes out of here, and leaves what there is."""
+        asked = self._asked
+        total = len(asked.models) * len(asked.prompts) * asked.repeats
+        with Bar(total, shown=shown) as bar, closing(_batches(lambda: all_answers(asked))) as batches:
+            for answers in batches:
+                for answered in answers:
+                    self.take(answered)
+                    bar.step(failed=answered.error is not None, kept=_is_replayed(answered.answer))
+        if judges:
+            told = self.to_judge()
+            replies = _batches(lambda: all_verdicts(asked.session, judges, told, asked.limiter))
+            with Bar(len(judges) * len(told), shown=shown) as bar, closing(replies) as batched:
+                for judged_ones in batched:
+                    for judged in judged_ones:
+                        self.judge(judged)
+                        bar.step(failed=judged.error is not None, kept=False)
+
+    def take(self, answered: Answered) -> None:
+        """Keep an answer and what the checks say of it."""
+        task = answered.task
+        trial = _trial(self._asked, answered)
+        self._trials[task] = trial
+        if answered.answer is None:
+            return
+        value = trial.answer if self._asked.shape is None else answered.answer.value
+        for check in self._checks:
+            if isinstance(check, Check):
+                self._verdicts[task, check.name] = check.judge(value, trial.answer, self._rows[task.prompt])
+
+    def to_judge(self) -> list[tuple[Task, str, str]]:
+        """Each whole answer with its prompt, for the judges."""
+        return [(task, trial.prompt, trial.answer) for task, trial in self._in_order() if not trial.error]
+
+    def judge(self, judged: Judged) -> None:
+        """Keep what a judge said."""
+        name, reply = judged.judge.name, judged.reply
+        if judged.error is not None or not isinstance(reply, dict):
+            why = "it was cut off" if judged.error is None else _told(judged.error)
+            verdict = Verdict(name, None, error=f"the judge gave no verdict: {why}")
+        else:
+            passed = reply["verdict"] == "yes"
+            verdict = Verdict(name, passed, float(passed), " ".join(str(reply["reason"]).split())[:300])
+        self._verdicts[judged.task, name] = verdict
+
+    def evaluation(self) -> Evaluation:
+        """All of it."""
+        missing = "it was stopped before this was judged"
+        trials = []
+        for task, trial in self._in_order():
+            verdicts = (
+                self._verdicts.get((task, check.name), Verdict(check.name, None, error=missing))
+                for check in self._checks
+            )
+            trials.append(trial if trial.error else replace(trial, verdicts=tuple(verdicts)))
+        return Evaluation(
+            prompts=tuple(self._asked.prompts),
+            models=tuple(model.label for model in self._asked.models),
+            checks=tuple(check.name for check in self._checks),
+            trials=tuple(trials),
+            repeats=self._asked.repeats,
+            settings={model.label: dict(model.public) for model in self._asked.models},
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _in_order(self) -> list[tuple[Task, Trial]]:
+        return sorted(self._trials.items(), key=lambda item: (item[0].prompt, item[0].model, item[0].repeat))
+
+
+def _trial(asked: Asked, answered: Answered) -> Trial:
+    task, answer, error = answered.task, answered.answer, answered.error
+    trial = Trial(task.prompt, asked.prompts[task.prompt], asked.models[task.model].label, task.repeat)
+    if answer is None:
+        partial = error.partial if isinstance(error, OllamaMagicError) else ""
+        return replace(trial, answer=partial, error=_told(error) or "no answer")
+    stats = answer.stats
+    return replace(
+        trial,
+        answer=answer.text,
+        seconds=stats.total_s,
+        first_token_s=stats.first_token_s,
+        tokens_per_second=stats.tokens_per_second,
+        prompt_tokens=stats.prompt_tokens,
+        output_tokens=stats.output_tokens,
+        notice=" ".join(" ".join(answer.notices).split()),
+        replayed=_is_replayed(answer),
+    )
+
+
+def _is_replayed(answer: Answer | None) -> bool:
+    return answer is not None and answer.surface == "replayed"
+
+
+def _told(error: BaseException | None) -> str:
+    """An error in one line."""
+    if error is None:
+        return ""
+    said = error.message if isinstance(error, OllamaMagicError) else str(error)
+    return " ".join(f"{type(error).__name__}: {said}".split())

@@ -1,0 +1,172 @@
+"""Heat maps: rows by columns, each cell a colour and, where there is room, its value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ollama_magic.render.charts import LABEL, TOLD, Chart, distinct, outline
+from ollama_magic.render.colours import AGREEING, PASSING, Stops, colour_at, ink_on
+from ollama_magic.render.figures import heat_map_png
+from ollama_magic.render.tables import Table
+from ollama_magic.render.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["Cell", "heat_map_chart", "matrix_chart"]
+
+_COLUMN: Final = 26
+"""Characters of a column's name that are shown; the whole of it stands in the tooltip."""
+_MOST_LABELLED: Final = 20
+"""Columns up to which a matrix has its numbers in the cells."""
+_NONE: Final = "#8a8a8a"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One field of a heat map: `value` None where there is none. `label` is written in it, `told` in its tooltip."""
+
+    row: str
+    column: str
+    value: float | None
+    label: str = ""
+    told: str = ""
+
+
+def heat_map_chart(
+    cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], *, title: str, names: tuple[str, str, str]
+) -> Chart:
+    """Rows by columns, each cell coloured from 0, rust, to 1, teal. `names`: of a row, a column and the value."""
+    spec = _spec(cells, rows, columns, title, _Look(names, PASSING, (0.0, 1.0), (88, 24)))
+    return Chart(spec, _grid(cells, rows, columns, title, names[0]), lambda: heat_map_png(cells, rows, columns, title))
+
+
+def matrix_chart(
+    values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str], *, title: str
+) -> Chart:
+    """Numbers up to 1, the higher the darker, such as similarities."""
+    found = [value for row in values for value in row if math.isfinite(value)]
+    low = math.floor(min([0.9, *found]) * 10) / 10
+    labelled = len(columns) <= _MOST_LABELLED
+    # A number before each name keeps apart what reads the same.
+    across = _numbered(columns)
+    down = across if list(rows) == list(columns) else _numbered(rows)
+    cells = [
+        Cell(name, other, float(value), f"{value:.2f}" if labelled else "")
+        if math.isfinite(value)
+        else Cell(name, other, None, "–")
+        for name, line in zip(down, values, strict=True)
+        for other, value in zip(across, line, strict=True)
+    ]
+    step = (52, 24) if labelled else (14, 14)
+    look = _Look(("row", "column", "similarity"), AGREEING, (low, 1.0), step)
+    told = [replace(each, label="–" if each.value is None else f"{each.value:.3f}") for each in cells]
+    table = _grid(told, down, across, title, "")
+    return Chart(
+        _spec(cells, down, across, title, look),
+        table,
+        lambda: heat_map_png(cells, down, across, title, AGREEING, (low, 1.0)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """`names` of a row, a column and the value; the colours from one end of `domain` to the other; pixels of a cell."""
+
+    names: tuple[str, str, str]
+    stops: Stops
+    domain: tuple[float, float]
+    step: tuple[int, int]
+
+    def share(self, value: float) -> float:
+        """How far `value` is from the low end, from 0 to 1."""
+        low, high = self.domain
+        return (value - low) / ((high - low) or 1.0)
+
+
+def _spec(
+    cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, look: _Look
+) -> dict[str, Any]:
+    down, across = distinct(rows, LABEL), distinct(columns, _COLUMN)
+    values = [{"y": down[each.row], "x": across[each.column], **_datum(each, look)} for each in cells]
+    axis = {"title": None, "domain": False, "ticks": False}
+    place = {
+        "y": {"field": "y", "type": "nominal", "sort": list(down.values()), "axis": axis},
+        "x": {
+            "field": "x",
+            "type": "nominal",
+            "sort": list(across.values()),
+            "axis": {**axis, "orient": "top", **_turned(across.values(), look.step[0])},
+        },
+    }
+    tip = [
+        {"field": name, "type": "nominal", "title": shown}
+        for name, shown in zip(("row", "column", "said", "told"), (*look.names, "answer"), strict=True)
+        if name != "told" or any(each.told for each in cells)
+    ]
+    scale = {"domain": list(look.domain), "range": list(look.stops), "interpolate": "rgb"}
+    # A legend where the cells do not say their value themselves.
+    says = any(each.label for each in cells if each.value is not None)
+    legend = None if says else {"title": look.names[2], "gradientLength": 120}
+    colour = {"field": "value", "type": "quantitative", "scale": scale, "legend": legend}
+    size = {"width": {"step": look.step[0]}, "height": {"step": look.step[1]}}
+    return {**outline(title, values), **size, "encoding": {**place, "tooltip": tip}, "layer": _layers(colour, values)}
+
+
+def _layers(colour: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    rect = {"type": "rect", "cornerRadius": 2}
+    return [
+        {"mark": {**rect, "color": _NONE}},
+        {
+            "transform": [{"filter": {"field": "value", "valid": True}}],
+            "mark": rect,
+            "encoding": {"color": colour},
+        },
+        # A layer for each ink: Vega-Lite cannot have colours by scale and colours as they are beside each other.
+        *(
+            {
+                "transform": [{"filter": {"field": "ink", "equal": ink}}],
+                "mark": {"type": "text", "fontSize": 11, "color": ink},
+                "encoding": {"text": {"field": "label"}},
+            }
+            for ink in sorted({each["ink"] for each in values})
+        ),
+    ]
+
+
+def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
+    said = (
+        cell.label if cell.value is None else f"{cell.value:.0%}" if look.names[2] == "passed" else f"{cell.value:.3f}"
+    )
+    return {
+        "value": cell.value,
+        "label": one_line(cell.label, 12),
+        "ink": ink_on(_NONE if cell.value is None else colour_at(look.stops, look.share(cell.value))),
+        "row": one_line(cell.row, TOLD),
+        "column": one_line(cell.column, TOLD),
+        "said": one_line(said, 40),
+        "told": one_line(cell.told, TOLD),
+    }
+
+
+def _turned(columns: Iterable[str], step: int) -> dict[str, Any]:
+    """Names stand upright where they would not fit beside each other."""
+    longest = max(map(len, columns), default=0)
+    return {"labelAngle": 0} if longest * 7 <= step else {"labelAngle": -40, "labelAlign": "left"}
+
+
+def _grid(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, first: str) -> Table:
+    found = {(each.row, each.column): each.label for each in cells}
+    names = tuple(_cut(each) for each in columns)
+    lines = [(_cut(row), *(found.get((row, column), "") for column in columns)) for row in rows]
+    return Table((first, *names), lines, title, right=frozenset(names))
+
+
+def _cut(text: str) -> str:
+    return one_line(text, LABEL)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    return [f"{number} · {name}" for number, name in enumerate(names, start=1)]

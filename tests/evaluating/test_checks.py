@@ -1,0 +1,155 @@
+"""Checks: what may be given, what each says of an answer, and how one that fails itself is told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy
+import pytest
+
+from ollama_magic import contains, equals, judge, parses
+from ollama_magic.errors import SettingsError
+from ollama_magic.evaluating.checks import Check, Verdict, checks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass
+class Town:
+    name: str
+    people: int
+
+
+def verdict(given: Any, text: str, row: Mapping[str, Any] | None = None, value: Any = None) -> Verdict:
+    (check,) = checks_of([given])
+    assert isinstance(check, Check)
+    return check.judge(text if value is None else value, text, row or {"prompt": "?"})
+
+
+ROW = {"capital": "Paris", "n": 7}
+
+# What is given, the answer, whether it passes.
+CASES: list[tuple[Any, str, bool]] = [
+    ("paris", "It is  PARIS.", True),
+    ("paris", "It is Rome.", False),
+    ("two words", "in two\n words", True),
+    ("{capital}", "Paris!", True),
+    ("{capital}", "{capital}", False),
+    ("{unknown}", "it says {unknown}", True),
+    ('{"a": 1}', 'here: {"a": 1}', True),
+    ("n = {n}", "N = 7", True),
+    (contains("Paris", case=True), "paris", False),
+    (equals("yes"), " Yes\n", True),
+    (equals("yes"), "yes, of course", False),
+    (equals("Yes", case=True), "yes", False),
+    (equals("{capital}"), "paris", True),
+    (re.compile(r"\b\d{4}\b"), "in 1789", True),
+    (re.compile(r"^\d+$"), "in 1789", False),
+    ("name: str, year: int", '{"name": "a", "year": 1}', True),
+    ("name: str, year: int", '```json\n{"name": "a", "year": 1}\n```', True),
+    ("name: str, year: int", '{"name": "a"}', False),
+    ("Note: it rains", "note: it rains today", True),  # looks like a field, and is none
+    (Town, '{"name": "Rome", "people": 3}', True),
+    (Town, "Rome", False),
+    (list[int], "[1, 2]", True),
+    ({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}, '{"a": "x"}', False),
+    (parses("a: int"), '{"a": 3}', True),
+    (len, "", False),  # a score of 0
+    (lambda answer: len(answer) < 5, "four", True),
+    (lambda answer, row: row["capital"] in answer, "Paris", True),
+    (lambda answer, strict=True: strict, "x", True),
+    (lambda *given: len(given) == 2, "x", True),
+    (lambda answer: numpy.bool_(False), "x", False),
+    (lambda answer: numpy.float32(0.75), "x", True),
+    (lambda answer: 0.49, "x", False),
+    (lambda answer: (False, "too short"), "x", False),
+    (str.isupper, "YES", True),
+]
+
+
+def test_what_passes() -> None:
+    for given, text, passes in CASES:
+        found = verdict(given, text, ROW)
+        assert (found.passed, found.error) == (passes, ""), f"{given!r} on {text!r}: {found}"
+        assert found.score is not None
+        assert (found.score >= 0.5) is passes
+
+
+def test_scores_and_reasons_are_kept() -> None:
+    assert verdict(lambda answer: 0.25, "x").score == 0.25
+    assert verdict(lambda answer: (False, "too\nshort"), "x").reason == "too short"
+    assert verdict("Paris", "Rome").reason == "“Paris” is not in it"
+    assert "year" in verdict("name: str, year: int", '{"name": "a"}').reason
+
+
+async def in_time(answer: str) -> bool:
+    return answer == "x"
+
+
+def test_a_coroutine_is_waited_for() -> None:
+    assert verdict(in_time, "x").passed is True
+
+
+def broken(answer: str) -> bool:
+    raise KeyError("no such\nthing")
+
+
+def test_a_check_that_fails_itself_is_an_error_with_its_reason() -> None:
+    for given, said in (
+        (broken, "KeyError: 'no such"),
+        (lambda answer: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda answer: None, "it returned None, which is neither True nor False nor a score from 0 to 1"),
+        (len, "it returned 3"),
+        (lambda answer: -0.1, "it returned -0.1"),
+        (lambda answer: float("nan"), "it returned nan"),
+        (lambda answer: "yes", "it returned yes"),
+        (lambda answer: numpy.array([True, False]), "it returned array"),
+        (lambda: True, "TypeError"),
+    ):
+        found = verdict(given, "abc")
+        assert found.passed is None
+        assert said in found.error
+        assert "\n" not in found.error
+
+
+def test_an_interrupt_in_a_check_is_one() -> None:
+    def interrupted(answer: str) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verdict(interrupted, "x")
+
+
+def test_every_check_has_a_name_of_its_own() -> None:
+    def short(answer: str) -> bool:
+        return True
+
+    given = [short, short, "Paris", re.compile("a+"), Town, judge("Is it polite?"), lambda a: True, equals("x" * 99)]
+    assert [check.name for check in checks_of(given)] == [
+        *("short", "short (2)", "contains Paris", "/a+/", "parses Town", "judge: Is it polite?", "function"),
+        "equals " + "x" * 39 + "…",
+    ]
+    assert [check.name for check in checks_of({"brief": short, "polite": judge("Is it?")})] == ["brief", "polite"]
+    assert [check.name for check in checks_of(short)] == ["short"]
+
+
+def test_without_checks_a_column_of_expected_texts_is_one() -> None:
+    assert checks_of(None) == ()
+    (check,) = checks_of(None, ["prompt", "expected"])
+    assert isinstance(check, Check)
+    assert check.name == "expected"
+    assert check.judge("", "It is Paris.", {"expected": "paris"}).passed
+
+
+def test_what_is_no_check_is_refused() -> None:
+    for given in (3, [None], {"a": 1.5}, re.compile(b"x")):
+        with pytest.raises(SettingsError):
+            checks_of(given)
+    for question in ("", " ", 3):
+        with pytest.raises(SettingsError):
+            judge(question)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError):
+        parses("nothing at all")

@@ -1,0 +1,77 @@
+"""Tables of an evaluation: what is counted, what is said of trouble, and that nothing in them is live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ollama_magic.evaluating import Evaluation
+from ollama_magic.evaluating.checks import Verdict
+from ollama_magic.evaluating.trials import Trial
+from ollama_magic.render.tables import table_html
+from tests.render.payloads import PAYLOADS, problems
+
+GOOD, BAD = Verdict("c", True, 1.0), Verdict("c", False, 0.0, "no")
+ANSWERED = Trial(0, "p", "m", 1, "text", (GOOD,), "", 2.0, 0.5, 40.0, 1000, 20)
+
+
+def made(*trials: Trial, models: tuple[str, ...] = ("m",), checks: tuple[str, ...] = ("c",)) -> Evaluation:
+    return Evaluation(("p", "q"), models, checks, trials)
+
+
+def test_the_table_counts_what_can_be_told() -> None:
+    found = made(
+        ANSWERED,
+        replace(ANSWERED, number=1, verdicts=(BAD,), seconds=4.0, tokens_per_second=20.0, output_tokens=30),
+        replace(ANSWERED, model="n", verdicts=(), error="Stalled: silence", seconds=None, tokens_per_second=None),
+        models=("m", "n"),
+    )
+    assert found.table.columns == (
+        *("model", "passed", "95% interval", "answers", "errors", "median s", "p90 s", "tok/s"),
+        *("tokens in", "tokens out"),
+    )
+    assert found.table.cells() == [
+        ["m", "50% (1/2)", "9%–91%", "2", "", "3.00", "3.80", "30", "2,000", "50"],
+        ["n", "– (0/0)", "–", "0", "1", "–", "–", "–", "1,000", "20"],
+    ]
+    assert found.table.note == "stopped: 3 of 4 answers · 1 × Stalled: silence"
+    assert repr(found) == "<Evaluation of 2 prompts, 2 models, 1 checks: 50% (1/2) passed>"
+
+
+def test_several_checks_have_a_column_each_and_none_has_none() -> None:
+    two = made(replace(ANSWERED, verdicts=(GOOD, Verdict("d", None, error="E: x"))), checks=("c", "d"))
+    assert two.table.columns[3:5] == ("c", "d")
+    assert two.table.cells()[0][1:5] == ["– (0/0)", "–", "100%", "–"]
+    assert "1 × d: E: x" in two.table.note
+    assert made(replace(ANSWERED, verdicts=()), checks=()).table.columns[:2] == ("model", "answers")
+
+
+def test_what_is_to_be_known_of_answers_is_said_once() -> None:
+    cut = "only the last 99 tokens of the prompt were read"
+    found = made(*[replace(ANSWERED, number=n, notice=cut, replayed=True) for n in (0, 1)])
+    assert found.table.note == f"2 of the answers were kept from earlier, with the times of then · 2 × {cut}"
+    several = made(*[replace(ANSWERED, number=n, error=f"E: {n % 2}") for n in range(3)])
+    assert "2 × E: 0 (and 1 more kinds: .errors has them)" in several.table.note
+
+
+def test_the_data_frame_is_tidy() -> None:
+    pandas = pytest.importorskip("pandas")
+    both = (GOOD, Verdict("d", None, error="E: x"))
+    frame = made(replace(ANSWERED, verdicts=both), replace(ANSWERED, number=1, verdicts=(), error="Stalled")).df
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame["check"]) == ["c", "d", ""]
+    assert list(frame["passed"]) == [True, None, None]
+    assert list(frame["check_error"]) == ["", "E: x", ""]
+    assert list(frame["error"]) == ["", "", "Stalled"]
+    assert list(frame["number"]) == [0, 0, 1]
+
+
+def test_nothing_in_a_table_is_live() -> None:
+    for text in PAYLOADS:
+        trial = replace(ANSWERED, prompt=text, model=text, verdicts=(Verdict(text, False, 0.0, text),), notice=text)
+        now = Evaluation((text,), (text,), (text, "c"), (trial,))
+        before = Evaluation((text,), (text,), (text,), (replace(trial, verdicts=(Verdict(text, True),)),))
+        compared = now.compare(before)
+        for table in (now.table, compared.table, compared.rates):
+            assert problems(table_html(table)) == []

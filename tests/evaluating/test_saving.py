@@ -1,0 +1,129 @@
+"""Runs saved, read again and compared: nothing is lost, no key is in the file, regressions come first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ollama_magic import Evaluation, evaluate
+from ollama_magic.errors import SettingsError
+from ollama_magic.evaluating.checks import Verdict
+from ollama_magic.evaluating.trials import Trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fake_rules import RuledOllama
+
+KEY = "0123456789abcdef0123456789abcdef.secret-of-the-test"
+
+
+def made(marks: dict[str, list[bool | None]], model: str = "m", check: str = "c") -> Evaluation:
+    """An evaluation by hand: for each prompt the verdicts of its repeats; None for an error."""
+    trials = [
+        Trial(n, prompt, model, repeat, "", (Verdict(check, mark),), "" if mark is not None else "Stalled: silence")
+        for n, (prompt, found) in enumerate(marks.items())
+        for repeat, mark in enumerate(found, start=1)
+    ]
+    return Evaluation(tuple(marks), (model,), (check,), tuple(trials), max(map(len, marks.values())))
+
+
+def test_what_is_saved_is_read_again_whole(ruled: RuledOllama, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "Capital of France? \ud83d", "expected": "Paris"},
+        {"prompt": "\x1b[31m</script>", "expected": ""},
+    ]
+    models = [
+        {"model": "m", "key": KEY, "trusted_hosts": "127.0.0.1", "num_ctx": 99},
+        {"model": "m", "host": ruled.url.replace("//", "//someone:secret@"), "label": "b"},
+    ]
+    found = evaluate(rows, models, ["{expected}", lambda answer: 1 / 0], progress=False)
+    path = found.save(tmp_path / "run1.json")
+    again = Evaluation.load(str(path))
+    assert again == found
+    assert str(again) == str(found)
+    text = path.read_text(encoding="utf-8")
+    for secret in (KEY, "secret", "someone", ruled.url, "127.0.0.1", str(ruled.port)):
+        assert secret not in text
+    assert json.loads(text)["settings"]["b"] == {"model": "m", "cache": "use"}
+    assert [file.name for file in tmp_path.iterdir()] == ["run1.json"]
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    good = json.loads(made({"a": [True]}).save(tmp_path / "good.json").read_text())
+    for content in (
+        "", "[]", "{}", "[" * 100_000, json.dumps({**good, "version": 99}), json.dumps({**good, "format": "x"}),
+        json.dumps({**good, "trials": [{}]}), json.dumps({**good, "trials": [{**good["trials"][0], "verdicts": [3]}]}),
+        json.dumps({**good, "prompts": None}), json.dumps({name: good[name] for name in good if name != "models"}),
+    ):  # fmt: skip
+        (tmp_path / "bad.json").write_text(content)
+        with pytest.raises(SettingsError) as caught:
+            Evaluation.load(tmp_path / "bad.json")
+        assert "bad.json" in caught.value.message
+    with pytest.raises(FileNotFoundError):
+        Evaluation.load(tmp_path / "none.json")
+
+
+def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
+    found = made({"a": [True]})
+    content = json.loads(found.save(tmp_path / "run.json").read_text())
+    content["trials"][0]["colour"] = content["trials"][0]["verdicts"][0]["colour"] = "blue"
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert Evaluation.load(tmp_path / "run.json").trials == found.trials
+
+
+def test_an_unfinished_save_leaves_the_old_file(tmp_path: Path) -> None:
+    path = made({"a": [True]}).save(tmp_path / "run.json")
+    before = path.read_bytes()
+    with pytest.raises(FileNotFoundError):
+        made({"a": [False]}).save(tmp_path / "no folder" / "run.json")
+    assert path.read_bytes() == before
+
+
+# ---- compare ---------------------------------------------------------------------------------------------------
+
+
+def test_regressions_come_first() -> None:
+    before = made(
+        {"same": [True], "broke": [True], "mended": [False], "dropped": [True], "lost": [True], "was": [None]}
+    )
+    after = made({"same": [True], "mended": [True], "broke": [False], "lost": [None], "new": [True], "was": [True]})
+    found = after.compare(before)
+    assert [(each.what, each.prompt) for each in found.differences] == [
+        ("regression", "broke"), ("lost", "lost"), ("fixed", "mended"), ("same", "same"),
+        ("new", "new"), ("new", "was"), ("gone", "dropped"),
+    ]  # fmt: skip
+    assert [each.prompt for each in found.regressions] == ["broke"]
+    assert [each.prompt for each in found.fixed] == ["mended"]
+    assert found.differences[1].reason == "Stalled: silence"
+    rows = found.table.cells()
+    assert rows[0][:5] == ["regression", "m", "broke", "passed", "failed"]
+    assert len(rows) == 6
+    assert list(found.df["what"])[:2] == ["regression", "lost"]
+    assert repr(found) == "<Comparison: 1 regressions, 1 fixed>"
+
+
+def test_the_change_of_the_rate_has_an_interval() -> None:
+    # The published pair 48 of 80, then 56 of 70, on the same prompts.
+    before = made({"a": [True] * 48 + [False] * 32})
+    after = made({"a": [True] * 56 + [False] * 14})
+    found = after.compare(before)
+    assert found.rates.cells() == [
+        ["m", "60% (48/80)", "80% (56/70)", "+20 points", "+5 points to +33 points", "0", "1"]
+    ]
+    (one, two, moved) = found.changes["m"]
+    assert moved is not None
+    assert (moved.low, moved.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert (one.passed, two.passed) == (48, 56)
+    assert "no prompt changed" in str(after.compare(after))
+
+
+def test_two_single_models_of_different_names_are_compared() -> None:
+    found = made({"a": [False]}, "new").compare(made({"a": [True]}, "old"))
+    assert [(each.what, each.model) for each in found.differences] == [("regression", "new")]
+    two = replace(made({"a": [True]}, "old"), models=("old", "other"))
+    assert [each.what for each in made({"a": [False]}, "new").compare(two).differences] == ["new", "gone"]
+    assert "no model is in both runs" in str(made({"a": [False]}, "new").compare(two))
