@@ -43,7 +43,7 @@ def _is_python(text: str) -> bool:
 
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two for a text that nests too deep
         return False
     # A single word or sentence that happens to parse is prose.
     return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body)

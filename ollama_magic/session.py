@@ -22,7 +22,7 @@ from .errors import OllamaMagicError, SettingsError, Unreachable
 from .events import Answer, Done, Included, Notice, Progress
 from .failed import Failures
 from .guards import check, context_length, cut_notice
-from .hosts import CLOUD, may_receive_key
+from .listening import Listeners
 from .models import choose_model
 from .recall import Recall, remembered
 from .secret import parse_key
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .bridge import Job
     from .chat import ToolWork
     from .events import Event, Request
+    from .listening import Listener
     from .question import Question
     from .secret import Secret
     from .wire.catalog import Model
@@ -49,8 +50,9 @@ class Session:
     """What one kernel knows: its own settings, the model chosen for each server, the last answer."""
 
     def __init__(self) -> None:
+        self._listeners = Listeners()
         self.last: Answer | None = None
-        self.threads = Threads()
+        self.threads = Threads(lambda name: self.changed("threads", name))
         self.kept: dict[str, None] = {}
         """The keys of the answers that this kernel kept or replayed, in order: what `%ollama cache export` writes."""
         self.failures = Failures()
@@ -67,9 +69,12 @@ class Session:
 
     def settings(self, cell: Mapping[str, object] | None = None, *, label: str = "cell") -> Settings:
         """The settings in force, with `cell` on top: cell, kernel, environment, .env, configuration, defaults."""
+        return self._resolved(cell or {}, self._kernel, label)
+
+    def _resolved(self, cell: Mapping[str, object], kernel: Mapping[str, object], label: str) -> Settings:
         return resolve(
-            Layer(label, cell or {}),
-            Layer("%ollama", self._kernel),
+            Layer(label, cell),
+            Layer("%ollama", kernel),
             environment_layer(),
             dotenv_layer(Path.cwd()),
             Layer("configuration", self.configuration()),
@@ -82,14 +87,38 @@ class Session:
         wanted = {**self._kernel, **values}
         before, self._kernel = self._kernel, {name: value for name, value in wanted.items() if value is not None}
         try:
-            return self.settings()
+            settings = self.settings()
         except SettingsError:
             self._kernel = before
             raise
+        self.changed("settings")
+        return settings
 
     def forget(self) -> None:
         """Forget all that this kernel was told, the key too."""
-        self._kernel.clear()
+        self._kernel = {}
+        self.changed("settings")
+
+    def own(self, name: str) -> object:
+        """What this kernel was told about a setting, None for nothing."""
+        return self._kernel.get(name)
+
+    def inherited(self) -> Settings:
+        """The settings that were in force had this kernel been told nothing."""
+        return self._resolved({}, {}, "cell")
+
+    # ---- changes -----------------------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of each change: "settings"; "threads" with the name of one; "models" for a server's list.
+
+        It is held weakly, and called in whichever thread changes something.
+        """
+        self._listeners.add(listener)
+
+    def changed(self, what: str, name: str = "") -> None:
+        """Tell those who listen."""
+        self._listeners.tell(what, name)
 
     # ---- asking ------------------------------------------------------------------------------------------------
 
@@ -214,11 +243,7 @@ class Session:
 
     async def check_key(self, key: Secret) -> list[Model]:
         """The models that `key` can list in the cloud; raises Unauthorized where it is refused. Keeps nothing."""
-        now = self.settings()
-        # A daemon's host is not where the key is tested; a trusted gateway is.
-        gateway = now.host is not None and may_receive_key(now.host, now.trusted_hosts)
-        cloud = {"mode": "cloud", "key": key, "host": None if gateway else CLOUD.url}
-        async with Client(self.settings(cloud, label="login")) as client:
+        async with Client(self.settings({"key": key}, label="login").at_cloud("login")) as client:
             return await client.test_key()
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn
 from . import values
 from .envfile import nearest_env_file
 from .errors import SettingsError
-from .hosts import CLOUD, LOCAL, Host, Trusted
+from .hosts import CLOUD, LOCAL, Host, Trusted, may_receive_key
 from .secret import Secret
 from .values import NotAllowed, parse_option_value
 
@@ -140,7 +140,10 @@ class Settings:
         return replace(self, mode=mode, _origins=MappingProxyType({**self._origins, "mode": origin}))
 
     def at_cloud(self, origin: str) -> Settings:
-        """These settings with https://ollama.com as the host, which was decided by `origin`."""
+        """These settings as the cloud is asked, which was decided by `origin`: at https://ollama.com, unless they name
+        a host that may have the key, such as a trusted gateway."""
+        if self.host is not None and may_receive_key(self.host, self.trusted_hosts):
+            return self.in_mode("cloud", origin)
         origins = MappingProxyType({**self._origins, "mode": origin, "host": origin})
         return replace(self, mode="cloud", host=CLOUD, api="auto", _origins=origins)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from . import bridge
 from .client import Client
 from .errors import SettingsError
-from .hosts import may_receive_key
 from .tools import tools_from
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ def web_tools(settings: Settings) -> tuple[Tool, ...]:
             "--web searches with your Ollama key, and none is set",
             hint="Run %ollama login, or set OLLAMA_API_KEY (keys: https://ollama.com/settings/keys).",
         )
-    gateway = settings.host is not None and may_receive_key(settings.host, settings.trusted_hosts)
-    cloud = settings.in_mode("cloud", "--web") if gateway else settings.at_cloud("--web")
+    cloud = settings.at_cloud("--web")
 
     def ask(path: str, body: dict[str, Any]) -> Any:
         async def asked() -> Any:

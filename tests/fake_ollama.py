@@ -8,7 +8,7 @@
 Strategy: plain asyncio streams on a thread of its own, HTTP written by hand, so that every fault is exact. Nothing
 sleeps: a test opens a gate (`waits_for`) when it wants the next piece, and `disconnected` tells when a client hung up.
 The words are in fake_script.py, the bytes of each version of Ollama in fake_shapes.py, HTTP in fake_http.py, models in
-fake_models.py. By hand:
+fake_models.py, downloads in fake_pulls.py. By hand:
 
     python -m tests.fake_ollama --port 11434 --pace 30
 """
@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING
 
 from tests.fake_http import Body, Recorded, Wire
 from tests.fake_models import Models, model_entry
-from tests.fake_script import Broken, Raw, Reply, Script
+from tests.fake_pulls import Pulls
+from tests.fake_script import Broken, Gate, Raw, Reply
 from tests.fake_shapes import Encoder, Piece, Shape, encoder_for
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ _DEMO = (
 )
 
 
-class FakeOllama(Script, Models):
-    """The server; a context manager. See Script for the words."""
+class FakeOllama(Pulls, Models):
+    """The server; a context manager. See Script and Pulls for the words."""
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, shape: Shape = "new") -> None:
-        Script.__init__(self)
+        Pulls.__init__(self)
         Models.__init__(self)
         self.shape: Shape = shape
         self.any_model = False
@@ -116,6 +117,10 @@ class FakeOllama(Script, Models):
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        for _ in range(10):  # a connection that is accepted just now gets as far as a task, which closes it
+            await asyncio.sleep(0)
         server.close()
         for task in self._tasks:
             task.cancel()
@@ -135,11 +140,11 @@ class FakeOllama(Script, Models):
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            self._tasks.discard(task)
             self.open_connections -= 1
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
+            self._tasks.discard(task)  # only now: the end of the server waits for it
 
     # ---- one request -------------------------------------------------------------------------------------------
 
@@ -174,8 +179,10 @@ class FakeOllama(Script, Models):
     async def _answer(self, request: Recorded, wire: Wire) -> bool:
         """Answer; whether the connection can be used again."""
         question = request.path in _QUESTIONS and request.method == "POST"
-        reply = self.next_reply("" if question else request.path)
-        if reply is not None and reply.steps and not question:
+        pull = request.path == "/api/pull" and request.method == "POST"
+        asked = str(request.json.get("model", "")) if question else ""
+        reply = self.next_reply("" if question else request.path, asked)
+        if reply is not None and reply.steps and not question and not pull:
             await self._pass(reply.steps)
         if self._key and request.path != "/" and request.headers.get("authorization") != f"Bearer {self._key}":
             return await wire.send_whole(401, b'{"error":"unauthorized"}')
@@ -183,6 +190,8 @@ class FakeOllama(Script, Models):
             return await wire.send_whole(reply.status, reply.body, reply.headers, head=request.method == "HEAD")
         if question:
             return await self._answer_question(request, reply or self._default_reply(), wire)
+        if pull:
+            return await self.answer_pull(request, reply, wire)
         status, body, kind = self.lookup(request)
         return await wire.send_whole(status, body, {"Content-Type": kind}, head=request.method == "HEAD")
 
@@ -246,7 +255,7 @@ class FakeOllama(Script, Models):
     async def _pass(self, steps: Iterable[object]) -> None:
         """Wait at each gate among the steps."""
         for gate in steps:
-            while isinstance(gate, threading.Event) and not gate.is_set():
+            while isinstance(gate, Gate) and not gate.is_set():
                 await asyncio.sleep(0.001)
 
 

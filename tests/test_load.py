@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-NOT_ON_LOAD = ("httpx", "rich", "markdown_it", "ipywidgets", "dotenv", "xllamacpp", "ssl", "pandas")
+NOT_ON_LOAD = ("httpx", "rich", "markdown_it", "ipywidgets", "anywidget", "dotenv", "xllamacpp", "ssl", "pandas")
 
 # A shell is made first, so that only what the extension itself does is seen.
 WATCH = """

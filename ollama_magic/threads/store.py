@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ..events import Message
 
@@ -62,10 +62,14 @@ class Recorded:
 
 
 class Threads:
-    """Named conversations. Names are letters, digits, dots, dashes and underscores."""
+    """Named conversations. Names are letters, digits, dots, dashes and underscores.
 
-    def __init__(self) -> None:
+    `changed` is called with the name of a thread after each change to it.
+    """
+
+    def __init__(self, changed: Callable[[str], None] | None = None) -> None:
         self._turns: dict[str, list[Turn]] = {}
+        self._changed = changed or _nobody
 
     def names(self) -> list[str]:
         """The threads that have turns, in the order in which they began."""
@@ -99,12 +103,14 @@ class Threads:
         gone = turns[at:]
         turns[at:] = [turn]
         replaced = gone[0] if gone and not new else None
+        self._changed(name)
         return Recorded(at + 1, replaced, len(gone) - (replaced is not None))
 
     def reset(self, name: str) -> tuple[Turn, ...]:
         """Forget a thread; what it had. Raises SettingsError where there is no such thread."""
         gone = self.turns(name)
         del self._turns[name]
+        self._changed(name)
         return gone
 
     def put(self, name: str, turns: Iterable[Turn], *, overwrite: bool = False) -> None:
@@ -115,12 +121,17 @@ class Threads:
                 hint=f"Give another name, or forget that one first: %ollama reset {name}",
             )
         self._turns[name] = list(turns)
+        self._changed(name)
 
     def _existing(self, name: str) -> list[Turn]:
         if _checked(name) not in self._turns:
             there = f"There are: {', '.join(self._turns)}." if self._turns else "None has begun in this kernel."
             raise SettingsError(f"There is no thread {name!r}", hint=f"{there} Begin one with %%ollama -i {name}")
         return self._turns[name]
+
+
+def _nobody(name: str) -> None:
+    """Nobody listens."""
 
 
 def _checked(name: str) -> str:
