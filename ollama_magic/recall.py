@@ -12,6 +12,7 @@ from .chat import ToolWork
 from .client import Client
 from .errors import OllamaMagicError
 from .events import Done, Notice, Progress, Restart, Start
+from .wire.catalog import full_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -38,10 +39,10 @@ class Recall:
         """The digest of the model as it is installed now; "" where nobody can tell, such as without a server."""
         if self.settings.mode != "local" or not self.request.model:
             return ""
-        wanted = (self.request.model, f"{self.request.model}:latest")
+        wanted = full_name(self.request.model)
         with suppress(OllamaMagicError, TimeoutError):
             async with asyncio.timeout(_DIGEST_S), Client(self.settings) as client:
-                return next((model.digest for model in await client.tags() if model.name in wanted), "")
+                return next((model.digest for model in await client.tags() if full_name(model.name) == wanted), "")
         return ""
 
 

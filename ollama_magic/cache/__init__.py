@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .codec import Recorder, replay
-from .keys import key_of
+from .keys import Keys, key_of
 from .store import Cache, CacheError, CacheStatus
 
-__all__ = ["Cache", "CacheError", "CacheStatus", "Recorder", "key_of", "replay"]
+__all__ = ["Cache", "CacheError", "CacheStatus", "Keys", "Recorder", "key_of", "replay"]

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ..events import Message, Request
 
-__all__ = ["key_of", "request_part"]
+__all__ = ["Keys", "key_of", "request_part", "request_text"]
 
 _VERSION: Final = 1
 _DIGEST_LENGTH: Final = 16
+_PLACE: Final = uuid.uuid4().hex
+"""Stands for a text that nobody can have written."""
 
 
 def key_of(request: Request, digest: str = "") -> str:
@@ -26,6 +30,41 @@ def key_of(request: Request, digest: str = "") -> str:
     What changes no answer does not count: keep_alive, ids of tool calls, 1 or 1.0, the order of options. Pictures
     count by their bytes.
     """
+    key = hashlib.sha256(request_text(request).encode("ascii")).hexdigest()
+    return key + _mark_of(digest)
+
+
+class Keys:
+    """Keys of requests that differ only in the text of their last message: the same as `key_of` gives, but fast."""
+
+    def __init__(self, request: Request, digest: str = "") -> None:
+        before, after = request_text(_saying(request, _PLACE)).split(json.dumps(_PLACE))
+        self._before, self._after = hashlib.sha256(before.encode("ascii")), after.encode("ascii")
+        self._mark = _mark_of(digest)
+        self._of_nothing = key_of(_saying(request, ""), digest)  # a text that is empty is left out
+
+    def of(self, content: str) -> str:
+        """The key of the request with this text."""
+        if not content:
+            return self._of_nothing
+        found = self._before.copy()
+        found.update(json.dumps(content).encode("ascii"))
+        found.update(self._after)
+        return found.hexdigest() + self._mark
+
+
+def _saying(request: Request, content: str) -> Request:
+    return replace(request, messages=(*request.messages[:-1], replace(request.messages[-1], content=content)))
+
+
+def _mark_of(digest: str) -> str:
+    """What stands in a key for the model's digest; "" if unknown."""
+    known = digest.strip().lower().removeprefix("sha256:")
+    return f".{hashlib.sha256(known.encode()).hexdigest()[:_DIGEST_LENGTH]}" if known else ""
+
+
+def request_text(request: Request) -> str:
+    """The request as canonical JSON in ASCII: what the key is the hash of."""
     body = {
         "version": _VERSION,
         "model": request.model,
@@ -36,10 +75,7 @@ def key_of(request: Request, digest: str = "") -> str:
         "tools": list(request.tools),
         "top_logprobs": request.top_logprobs,
     }
-    text = json.dumps(_canonical(body), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    key = hashlib.sha256(text.encode("ascii")).hexdigest()
-    known = digest.strip().lower().removeprefix("sha256:")
-    return f"{key}.{hashlib.sha256(known.encode()).hexdigest()[:_DIGEST_LENGTH]}" if known else key
+    return json.dumps(_canonical(body), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def request_part(key: str) -> str:

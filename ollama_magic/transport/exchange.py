@@ -20,20 +20,25 @@ from urllib.parse import quote, urljoin
 import httpx
 
 from .._version import __version__
+from ..address import without_credentials
 from ..endpoint import redirect_target
 from ..errors import ServerError, SettingsError
 from ..secret import Secret, redact
-from .failure import failure_of
+from .failure import Failure, failure_of
 from .pool import lease
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 
     from ..endpoint import Endpoint
+    from ..hosts import Host
+    from .pool import Lease
 
 __all__ = ["BodyBroken", "Exchange", "open_exchange"]
 
 _MAX_REDIRECTS = 5
+_WINDOW = zlib.MAX_WBITS | 32  # gzip or zlib, by the first bytes
+_LUMP = 1 << 20  # bytes that are decompressed at once: a thousand can come of one
 _HEADERS = {
     "Accept": "application/x-ndjson, text/event-stream, application/json",
     "Accept-Encoding": "identity",  # a compressed stream arrives in lumps
@@ -104,16 +109,31 @@ async def open_exchange(
         await exchange.aclose()
         here, there = exchange.url, exchange.headers.get("location", "")
         if exchange.status not in (307, 308) or not there:
+            # Told as far as it is an address: credentials and a query may hold anything, the key that was sent too.
+            told = without_credentials(there.partition("?")[0]) or "nowhere"
             raise ServerError(
-                f"{here} answers with a redirect ({exchange.status}) to {there or 'nowhere'}; it was not followed",
+                f"{here.partition('?')[0]} answers with a redirect ({exchange.status}) to {told}; it was not followed",
                 hint="Only 307 and 308 keep a request as it is. Set the host to where your Ollama is.",
                 status=exchange.status,
             )
-        endpoint = redirect_target(endpoint, here, there)
+        endpoint = _redirected(endpoint, here, there)
         address = urljoin(here, there).partition("#")[0]
         target = "/" + address.partition("://")[2].partition("/")[2]
     raise ServerError(
         f"{endpoint.host.display} redirects more than {_MAX_REDIRECTS} times", hint="Look at how its proxy is set up."
+    )
+
+
+def _redirected(endpoint: Endpoint, here: str, there: str) -> Endpoint:
+    try:
+        return redirect_target(endpoint, here, there)
+    except ServerError as error:
+        if redact(there, endpoint.secrets) == there:
+            raise
+    # The message has the address taken apart, where the key may look otherwise than it did.
+    raise ServerError(
+        f"{endpoint.host.display} redirects to an address with your key in it; it was not followed",
+        hint="Ask who runs that server, and make a new key.",
     )
 
 
@@ -125,7 +145,7 @@ async def _send(
     connect_timeout: float | None,
     on_sent: Callable[[], None] | None,
 ) -> Exchange:
-    leased = await lease(endpoint.host)
+    leased = await _leased(endpoint.host)
     client, kept = leased.client, False
     watch = _Watch(on_sent)
     # Built from the parts that the key was decided for, not from a text that could be read in another way.
@@ -145,8 +165,9 @@ async def _send(
         response = await client.send(request, stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         failure = failure_of(error, reused=not watch.fresh)
-    except asyncio.CancelledError as error:
-        raise error.with_traceback(None)  # noqa: B904  # the frames below hold the header
+    except BaseException as error:  # cancelled, or what nobody thought of: the frames below hold the header
+        error.__cause__ = error.__context__ = None
+        raise error.with_traceback(None)  # noqa: B904
     else:
         kept = True
         return Exchange(response, f"{host.url}{target}", leased.end)
@@ -154,6 +175,22 @@ async def _send(
         _secrets.reset(token)
         if not kept:
             leased.end()
+    raise failure
+
+
+async def _leased(host: Host) -> Lease:
+    """A client for `host`. Raises Failure where the environment's proxy or certificates keep it from being made.
+
+    What the libraries say of a proxy quotes it, and its address may have a password in it.
+    """
+    try:
+        return await lease(host)
+    except OSError:
+        failure = Failure("failed", "the file or folder that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read")
+    except (httpx.InvalidURL, ValueError):
+        failure = Failure("proxy", "what the environment names as a proxy is no address of one")
+    except ImportError:
+        failure = Failure("proxy", 'a SOCKS proxy needs one more package: %pip install "httpx[socks]"')
     raise failure
 
 
@@ -235,11 +272,16 @@ def _how_it_broke(error: Exception) -> str:
 async def _inflate(raw: AsyncIterable[bytes], coding: str) -> AsyncIterator[bytes]:
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise BodyBroken(f"the body is compressed ({coding}), though it was asked for as it is")
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by the first bytes
+    decoder = zlib.decompressobj(_WINDOW)
     try:
         async for data in raw:
-            if found := decoder.decompress(data):
-                yield found
+            while data:
+                if decoder.eof:  # what a proxy compressed piece by piece goes on with another gzip file
+                    decoder = zlib.decompressobj(_WINDOW)
+                found = decoder.decompress(data, _LUMP)
+                data = decoder.unused_data or decoder.unconsumed_tail
+                if found:
+                    yield found
     except zlib.error:
         raise BodyBroken(f"the body is not the {coding} that it says to be") from None
     if found := decoder.flush():

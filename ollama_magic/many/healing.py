@@ -1,0 +1,66 @@
+"""What is tried again, and when. Pure.
+
+too many requests (Busy)        again, after Retry-After where the server says so; fewer at once from then on
+502, 503, 504                   again; a 504 after a long wait never, since the server would start over
+no answer at all                again; twice in a row, and the server is set aside for a while
+one of several has no model     somewhere else, and never there
+everything else                 never
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..errors import Busy, ModelNotFound, ResponseError, ServerError, Unreachable
+from ..retry import Retry
+
+if TYPE_CHECKING:
+    from .hosts import Hosts, Place
+
+__all__ = ["PATIENT", "Try", "wait_after"]
+
+PATIENT: Final = Retry(tries=8, first_s=0.5, longest_s=60.0)
+"""How often and how soon: over a minute or two."""
+_LONG_WAIT_S: Final = 20.0
+_LOST_IN_A_ROW: Final = 2
+"""How many requests in a row without an answer set a server aside: one alone may be the request's own doing."""
+_LOST_ALONE: Final = 3
+"""How often a request may get no answer from a server that answers others."""
+_GATEWAY: Final = (502, 503, 504)
+_GATEWAY_IN_A_ROW: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One that failed: where, from when to when by the event loop's clock, and the how-manieth it was, from 1."""
+
+    place: Place
+    began: float
+    ended: float
+    number: int
+
+
+def wait_after(error: Exception, tried: Try, hosts: Hosts, retry: Retry) -> float | None:
+    """Seconds until the work is tried again, None for never; what the error tells of its server is noted there."""
+    place = tried.place
+    wait = retry.wait_s(tried.number - 1, error.retry_after if isinstance(error, ResponseError) else None)
+    if isinstance(error, Unreachable):
+        place.strike(tried.ended, tried.began, _LOST_IN_A_ROW)
+        if hosts.gone(retry.tries):
+            return None
+        if place.failures and wait is not None:
+            return 0.0  # the server waits, not the work
+        return wait if tried.number < _LOST_ALONE else None
+    if isinstance(error, ModelNotFound) and hosts.several:
+        place.leave()
+        return 0.0
+    if isinstance(error, Busy):
+        if error.retry_after is not None and wait is not None:
+            place.rests(tried.ended + wait)
+        return wait
+    if isinstance(error, ServerError) and error.status in _GATEWAY:
+        if hosts.several:
+            place.strike(tried.ended, tried.began, _GATEWAY_IN_A_ROW)
+        return None if error.status == 504 and tried.ended - tried.began > _LONG_WAIT_S else wait
+    return None

@@ -1,0 +1,164 @@
+"""How many requests at once: a number that finds itself. Pure but for the clock.
+
+Strategy: after each round (as many answers as the limit) the rate of answers is looked at.
+
+    begins    each round that was clearly faster than the best doubles the limit; two in a row that were not go back
+              to the best, with a quarter more, so that the server always has the next request at hand
+    goes on   every few rounds a quarter more is tried, and kept only if it is faster
+    refused   each "too many" takes one away, since those that were not refused are what the server takes; but one in
+              ten is taken for chance. What was tried last is then not tried again for twice as long
+
+The rate is that of Little's law: how many were on their way, by how long each was. Answers often come in waves, whose
+edges a count would trip over. Only requests that began after the last change count: they have seen what it does.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Limiter"]
+
+_FASTER: Final = 1.15
+"""How much faster twice as many must be to count as faster."""
+_A_LITTLE_FASTER: Final = 1.05
+_MORE: Final = 1.25
+_ROUNDS_BETWEEN: Final = 8
+_LONGEST_BETWEEN: Final = 256
+_CREDIT: Final = 0.1
+_MOST_CREDIT: Final = 4.0
+"""Each answer allows for a tenth of a refusal, and at most so many are allowed for at once."""
+_FEWEST: Final = 8
+"""Answers in the smallest round: the rate of fewer says nothing."""
+
+
+class Limiter:
+    """Allows `limit` requests at once: from `least` to `most`, `start` at first; always `start` unless `adapt`."""
+
+    def __init__(
+        self,
+        start: int = 16,
+        least: int = 1,
+        most: int = 256,
+        *,
+        adapt: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if start < 1 or least < 1:
+            raise ValueError(f"a limit is at least 1, not {min(start, least)}")
+        self.adapt = adapt
+        self.least, self.most = (min(least, start), max(most, start)) if adapt else (start, start)
+        self.busy = 0
+        """How many run now."""
+        self._start, self._clock = start, clock
+        self._limit = self._best_limit = float(start)
+        self._best_rate = 0.0
+        self._doubling = adapt
+        self._missed = False
+        self._trying = adapt
+        self._wait = self._between = _ROUNDS_BETWEEN
+        # Of the round: since when, how many answers took how many seconds in all, and how much was on its way.
+        self._since = self._at = clock()
+        self._load = self._seconds = 0.0
+        self._answers = self._refused = 0
+        self._credit = 1.0
+
+    @property
+    def limit(self) -> int:
+        """How many may run at once."""
+        return int(self._limit)
+
+    @property
+    def room(self) -> int:
+        """How many more may begin."""
+        return self.limit - self.busy
+
+    def another(self) -> Limiter:
+        """One like this was at first, for another server."""
+        return Limiter(self._start, self.least, self.most, adapt=self.adapt, clock=self._clock)
+
+    def began(self) -> float:
+        """A request begins; what to give to `ended`."""
+        now = self._clock()
+        self._pass(now)
+        self.busy += 1
+        return now
+
+    def ended(self, began: float, *, refused: bool = False) -> None:
+        """A request ended; `refused`: the server said that there were too many."""
+        now = self._clock()
+        self._pass(now)
+        self.busy -= 1
+        if not self.adapt:
+            return
+        if refused:
+            self._refuse()
+            return
+        self._credit = min(_MOST_CREDIT, self._credit + _CREDIT)
+        if began > self._since or not self._best_rate:
+            self._answers += 1
+            self._seconds += now - began
+            if self._answers >= max(self.limit, _FEWEST):
+                self._look(now)
+
+    def _pass(self, now: float) -> None:
+        """Time goes by."""
+        if not self.busy and not self._answers:  # it has not begun, or nothing was to be done for a while
+            self._since, self._load = now, 0.0
+        self._load += self.busy * (now - self._at)
+        self._at = now
+
+    def _refuse(self) -> None:
+        if self._credit >= 1:
+            self._credit -= 1
+        else:
+            self._refused += 1
+            self._limit = max(self.least, self._limit - 1)
+
+    def _look(self, now: float) -> None:
+        """A round is over."""
+        on_their_way = self._load / max(now - self._since, 1e-9)
+        rate = on_their_way / max(self._seconds / self._answers, 1e-9)
+        refused = self._refused
+        if refused:
+            if self._trying:  # what was tried was too many
+                self._between = min(2 * self._between, _LONGEST_BETWEEN)
+            self._settle(self._limit, rate)
+        elif self._doubling:
+            if rate > self._best_rate * _FASTER:
+                self._best_rate, self._best_limit = rate, self._limit
+                self._limit = self._within(2 * self._limit)
+                self._missed = False
+            elif not self._missed:  # a round may be slow for other reasons: one more
+                self._missed = True
+            else:
+                self._settle(self._within(_MORE * self._best_limit), self._best_rate)
+        elif self._trying:
+            if rate > self._best_rate * _A_LITTLE_FASTER:
+                self._best_rate, self._best_limit = rate, self._limit
+                self._limit = self._within(max(self._limit + 1, _MORE * self._limit))
+            else:
+                self._settle(self._best_limit, rate)
+        else:
+            # The server's pace may change, and a comparison with what it once was would say nothing.
+            self._best_rate = (self._best_rate + rate) / 2
+            self._wait -= 1
+            if self._wait <= 0:
+                self._trying = True
+                self._best_limit = self._limit
+                self._limit = self._within(max(self._limit + 1, _MORE * self._limit))
+        self._answers, self._seconds, self._refused = 0, 0.0, 0
+        self._since, self._load = now, 0.0
+
+    def _settle(self, limit: float, rate: float) -> None:
+        self._limit = self._best_limit = limit
+        self._best_rate = rate
+        self._doubling = self._trying = False
+        self._wait = self._between
+
+    def _within(self, limit: float) -> float:
+        return float(min(self.most, max(self.least, math.floor(limit))))

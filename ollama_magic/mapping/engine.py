@@ -1,0 +1,288 @@
+"""The rows on their way: looked up, asked where nobody has asked them yet, kept. Runs on the bridge's event loop.
+
+Strategy: the rows themselves stay in the caller's thread. When there is room the engine hands out a Need, and the
+caller fills so many prompts and delivers them; so an iterable is never ahead of its answers, and whatever the rows
+are made of is touched in no other thread. Rows that ask the same are one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from ..builder import AnswerBuilder
+from ..chat import converse
+from ..client import Client
+from ..errors import (
+    EmbeddedError,
+    Forbidden,
+    ModelNotFound,
+    OllamaMagicError,
+    SettingsError,
+    Unauthorized,
+    UsageLimit,
+)
+from ..events import Done, Notice, Restart, Text, Thinking
+from ..guards import Checked, cut_notice, prompt_tokens
+from ..many import Hosts, run_many
+from ..retry import Retry
+from ..schema import Mismatch
+from ..waiting import close_surely
+from .keeping import Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from ..cache.batches import Batches
+    from ..cache.codec import Timed
+    from ..endpoint import Endpoint
+    from ..events import Event, Request
+    from ..many import Limiter, Outcome, Slot
+    from ..settings import Settings
+    from .columns import Columns
+
+__all__ = ["Ask", "Engine", "Need", "Plan", "Told", "is_hopeless"]
+
+CHUNK: Final = 256
+"""Rows that are asked for at once."""
+_HOPELESS: Final = (Unauthorized, Forbidden, UsageLimit, ModelNotFound, EmbeddedError, SettingsError)
+"""What would be said of every other row too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is the same for all rows. `settings` are those for each host; `model` is the one that answers.
+
+    `batches` None keeps nothing; `refresh` asks also what was answered before `begun` (seconds since 1970).
+    """
+
+    settings: Mapping[str, Settings]
+    model: str
+    columns: Columns
+    limiter: Limiter
+    batches: Batches | None = None
+    refresh: bool = False
+    begun: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One row's question. `key` is the same for the same question, "" where each is to be asked by itself; `error`
+    says why it cannot be asked at all."""
+
+    index: int
+    request: Request | None
+    key: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of one row: the values of its columns, or an error; `asked`: by a request of this run."""
+
+    index: int
+    values: tuple[Any, ...] | None
+    error: str = ""
+    asked: bool = False
+    failure: Exception | None = None
+
+
+class Need:
+    """Room for `count` more rows; `deliver` them from any thread, fewer where there are no more."""
+
+    def __init__(self, count: int, engine: Engine) -> None:
+        self.count = count
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+
+    def deliver(self, rows: Sequence[Ask], *, more: bool) -> None:
+        """Hand in rows; `more` says whether others may follow."""
+        self._loop.call_soon_threadsafe(self._engine.take, rows, more)
+
+
+class _Question:
+    """One that is being asked, or answered but not yet known to be in the file: the rows that wait for it."""
+
+    __slots__ = ("rows", "values")
+
+    def __init__(self, row: int) -> None:
+        self.rows = [row]
+        self.values: tuple[Any, ...] | None = None
+
+
+class Engine:
+    """Runs a Plan; made and used on the event loop, except for `Need.deliver`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clients = {name: _RowClient(each, retry=Retry(tries=1)) for name, each in plan.settings.items()}
+        self._out: asyncio.Queue[Need | Told | None] = asyncio.Queue()
+        self._todo: deque[Ask] = deque()
+        self._open: dict[str, _Question] = {}
+        self._more, self._needing = True, False
+        self._news = asyncio.Event()
+        self._keeper: Keeper | None = None
+        self.unread: deque[Told] = deque()
+        """Results that were handed out and not yet taken from here by who reads them: an interrupt may lose the first
+        of the two, but not the second."""
+        self.problem = ""
+        """Why nothing more is kept, "" if it is."""
+
+    async def run(self) -> AsyncGenerator[Need | Told, None]:
+        """Needs and results, as they come; ends when every row has one. Closing it closes all connections."""
+        working = asyncio.create_task(self._work())
+        working.add_done_callback(lambda _: self._out.put_nowait(None))
+        try:
+            while (each := await self._out.get()) is not None:
+                yield each
+            working.result()
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+
+    async def _work(self) -> None:
+        plan = self._plan
+        if plan.batches is not None:
+            self._keeper = Keeper(plan.batches, since=plan.begun if plan.refresh else 0.0)
+        hosts = Hosts(tuple(plan.settings))
+        try:
+            running = run_many(self._questions(), self._ask, limiter=plan.limiter, hosts=hosts, ends=is_hopeless)
+            async with aclosing(running) as outcomes:
+                async for outcome in outcomes:
+                    self._ended(outcome)
+        finally:
+            if self._keeper is not None:
+                await close_surely(self._keeper.close())
+                self.problem = self._keeper.problem
+
+    # ---- rows in -----------------------------------------------------------------------------------------------
+
+    async def _questions(self) -> AsyncGenerator[Ask, None]:
+        while True:
+            if self._more and not self._needing and len(self._todo) < CHUNK // 2:
+                self._needing = True
+                self._out.put_nowait(Need(CHUNK, self))
+            if self._todo:
+                yield self._todo.popleft()
+            elif not (self._more or self._needing):
+                return
+            else:
+                self._news.clear()
+                await self._news.wait()
+
+    def take(self, rows: Sequence[Ask], more: bool) -> None:
+        """Rows that were delivered."""
+        self._more = more
+        keys = list({ask.key: None for ask in rows if ask.key})
+        if self._keeper is not None and keys:
+            self._keeper.look_up(keys, lambda found: self._sort(rows, found))
+        else:
+            self._sort(rows, {})
+
+    def _sort(self, rows: Sequence[Ask], found: Mapping[str, tuple[Timed, ...]]) -> None:
+        """Tell what is known, and put aside what has to be asked."""
+        known: dict[str, tuple[tuple[Any, ...], str] | None] = {}
+        for ask in rows:
+            if ask.request is None:
+                self._put(Told(ask.index, None, ask.error))
+                continue
+            if ask.key in found and ask.key not in known:
+                known[ask.key] = self._read(found[ask.key])
+            if (kept := known.get(ask.key)) is not None:
+                self._put(Told(ask.index, *kept))
+            elif (question := self._open.get(ask.key)) is None:
+                if ask.key:
+                    self._open[ask.key] = _Question(ask.index)
+                self._todo.append(ask)
+            elif question.values is not None:
+                self._put(Told(ask.index, question.values))
+            else:
+                question.rows.append(ask.index)
+        self._needing = False
+        self._news.set()
+
+    def _read(self, events: Sequence[Timed]) -> tuple[tuple[Any, ...], str] | None:
+        """The columns of an answer that was kept, and its notice; None where it does not fit."""
+        text = "".join(event.text for _, event in events if isinstance(event, Text))
+        notices = [event.text for _, event in events if isinstance(event, Notice)]
+        try:
+            return self._plan.columns.read(text), " ".join(notices)
+        except Mismatch:
+            return None
+
+    # ---- questions out -----------------------------------------------------------------------------------------
+
+    async def _ask(self, ask: Ask, slot: Slot) -> tuple[str, tuple[Timed, ...]]:
+        """The text of an answer, and the events to keep."""
+        assert ask.request is not None
+        began = time.monotonic()
+        said, done = AnswerBuilder(), Done()
+        client = self._clients[slot.host]
+        async with aclosing(converse(client, ask.request, shape=self._plan.columns.shape)) as events:
+            async for event in events:
+                if isinstance(event, Restart):
+                    said = AnswerBuilder()
+                elif isinstance(event, Done):
+                    done = event
+                elif isinstance(event, Text | Thinking):
+                    said.feed(event)
+        answer = said.answer()
+        seconds = time.monotonic() - began
+        kept: list[Event] = [Thinking(answer.thinking)] if answer.thinking else []
+        kept.append(Text(answer.text))
+        checked = Checked(ask.request, prompt_tokens(ask.request))
+        if notice := await cut_notice(client, checked, done.stats):
+            kept.append(Notice(notice))
+        return answer.text, tuple((seconds, event) for event in (*kept, done))
+
+    def _ended(self, outcome: Outcome[Ask, tuple[str, tuple[Timed, ...]]]) -> None:
+        ask, error = outcome.item, outcome.error
+        question = self._open.get(ask.key) if ask.key else None
+        rows = question.rows if question is not None else [ask.index]
+        if outcome.value is None:
+            self._open.pop(ask.key, None)
+            self._tell(rows, None, _told(error, asked=outcome.attempts > 0), error)
+            return
+        text, events = outcome.value
+        notices = " ".join(event.text for _, event in events if isinstance(event, Notice))
+        values = self._plan.columns.read(text)
+        self._tell(rows, values, notices, None)
+        if question is None or self._keeper is None:
+            self._open.pop(ask.key, None)
+            return
+        question.values = values
+        self._keeper.keep(ask.key, self._plan.model, events, partial(self._forget, ask.key))
+
+    def _forget(self, key: str) -> None:
+        self._open.pop(key, None)
+
+    def _tell(self, rows: Sequence[int], values: tuple[Any, ...] | None, error: str, failure: Exception | None) -> None:
+        for row in rows:
+            self._put(Told(row, values, error, True, failure))
+
+    def _put(self, told: Told) -> None:
+        self.unread.append(told)
+        self._out.put_nowait(told)
+
+
+class _RowClient(Client):
+    """Does not ask what the server does meanwhile: nobody reads that of a single row."""
+
+    async def _is_loaded(self, endpoint: Endpoint, model: str) -> bool | None:
+        return None
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Whether the same would be said of every other row."""
+    return isinstance(error, _HOPELESS)
+
+
+def _told(error: Exception | None, *, asked: bool) -> str:
+    message = error.message if isinstance(error, OllamaMagicError) else str(error)
+    text = f"{type(error).__name__}: {' '.join(message.split())}"
+    return text if asked else f"not asked, since everything would end so. {text}"

@@ -1,0 +1,155 @@
+"""What rows come from and what results become: pandas, polars, lists, and any other iterable.
+
+A library is known by the module of its type, and imported only when there is something of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import SettingsError
+from .columns import ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .columns import Columns, Kind
+
+__all__ = ["Source", "is_dask", "joined", "pandas_result", "source_of"]
+
+_PANDAS: Final[dict[Kind, str]] = {
+    "text": "string", "integer": "Int64", "number": "float64", "truth": "boolean", "any": "object",
+}  # fmt: skip
+_POLARS: Final[dict[Kind, str]] = {"text": "String", "integer": "Int64", "number": "Float64", "truth": "Boolean"}
+_HINT: Final = "Give a data frame of pandas, polars or Dask, a list of texts or dictionaries, or any iterable of them."
+
+Result = tuple[tuple[Any, ...], str | None]
+"""The values of the answer's columns, and the error or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows to map: `columns` and `count` are None where nobody knows before they come.
+
+    `build` makes of all results, in order, what the rows came as; None for an iterable, whose results are not held.
+    """
+
+    rows: Callable[[Sequence[str]], Iterator[Any]]
+    """Given the columns that are used: mappings that have them, or things that are their only column themselves."""
+    columns: tuple[str, ...] | None
+    count: int | None
+    build: Callable[[Sequence[Result], Columns, str], Any] | None
+    """Given the results, the answer's columns, and the name that a row is given which has none itself."""
+
+
+def source_of(data: Any) -> Source:
+    """The rows of `data`. Raises SettingsError for what has none."""
+    library, kind = type(data).__module__.partition(".")[0], type(data).__name__
+    if library == "pandas" and kind in ("DataFrame", "Series"):
+        return _of_pandas(data.to_frame("text" if data.name is None else data.name) if kind == "Series" else data)
+    if library == "polars" and kind in ("DataFrame", "LazyFrame", "Series"):
+        frame = data.collect() if kind == "LazyFrame" else data
+        return _of_polars(frame.to_frame(data.name or "text") if kind == "Series" else frame)
+    if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
+        raise SettingsError(f"A {kind} has no rows to map", hint=_HINT)
+    if isinstance(data, list | tuple):
+        return _of_list(data)
+    return Source(lambda names: iter(data), None, _length(data), None)
+
+
+def is_dask(data: Any) -> bool:
+    """Whether `data` is a data frame of Dask."""
+    return any(
+        kind.__module__.startswith(("dask.dataframe", "dask_expr")) and kind.__name__ in ("DataFrame", "FrameBase")
+        for kind in type(data).__mro__
+    )
+
+
+def _length(data: Any) -> int | None:
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+# ---- lists and iterables ---------------------------------------------------------------------------------------
+
+
+def _of_list(data: Sequence[Any]) -> Source:
+    columns: dict[str, None] = {}
+    known = bool(data)
+    for item in data:
+        known = known and isinstance(item, Mapping)
+        if known:
+            columns.update(dict.fromkeys(map(str, item)))
+    return Source(
+        lambda names: iter(data),
+        tuple(columns) if known else None,
+        len(data),
+        lambda results, columns, name: [
+            joined(item, name, result, columns) for item, result in zip(data, results, strict=True)
+        ],
+    )
+
+
+def joined(item: Any, name: str, result: Result, columns: Columns) -> dict[str, Any]:
+    """One row with its answer: the row's own fields, or `item` as the field `name`, then the answer's and the error."""
+    own = dict(item) if isinstance(item, Mapping) else {name: item}
+    return {**own, **dict(zip(columns.names, result[0], strict=True)), ERROR: result[1]}
+
+
+# ---- data frames -----------------------------------------------------------------------------------------------
+
+
+def _of_pandas(frame: Any) -> Source:
+    names = _names(frame.columns)
+
+    def rows(used: Sequence[str]) -> Iterator[Any]:
+        columns = frame.iloc[:, [names.index(name) for name in used]]
+        for values in columns.itertuples(index=False, name=None):
+            yield dict(zip(used, values, strict=True))
+
+    return Source(rows, names, len(frame), lambda results, columns, _: pandas_result(frame, results, columns))
+
+
+def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> Any:
+    """`frame` with the columns of the answers and of the errors; those of the same name are replaced."""
+    import pandas
+
+    found = frame.copy(deep=False)
+    for place, (name, kind) in enumerate(zip(columns.names, columns.kinds, strict=True)):
+        values = [result[0][place] for result in results]
+        found[name] = pandas.Series(values, index=found.index, dtype=_PANDAS[kind])
+    found[ERROR] = pandas.Series([result[1] for result in results], index=found.index, dtype="string")
+    return found
+
+
+def _of_polars(frame: Any) -> Source:
+    return Source(
+        lambda used: frame.select(list(used)).iter_rows(named=True),
+        tuple(frame.columns),
+        frame.height,
+        lambda results, columns, _: _polars_result(frame, results, columns),
+    )
+
+
+def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> Any:
+    import polars
+
+    made = []
+    for place, (name, kind) in enumerate(zip(columns.names, columns.kinds, strict=True)):
+        dtype = getattr(polars, _POLARS[kind]) if kind in _POLARS else None
+        made.append(polars.Series(name, [result[0][place] for result in results], dtype=dtype, strict=False))
+    made.append(polars.Series(ERROR, [result[1] for result in results], dtype=polars.String))
+    return frame.with_columns(made)
+
+
+def _names(columns: Any) -> tuple[str, ...]:
+    """The names of the columns as they may be written in a prompt: those of several levels joined by underscores."""
+    names = tuple("_".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in columns)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SettingsError(f"The data frame has two columns {twice!r}", hint="Rename one of them.")
+    return names

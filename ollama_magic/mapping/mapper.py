@@ -1,0 +1,64 @@
+"""`map()`: a prompt for each row, and its answers as columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..schema import schema_for
+from ..secret import hidden
+from .columns import columns_for
+from .daskframes import map_dask
+from .frames import is_dask
+from .preparing import How, settings_for
+from .run import run_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["map"]
+
+
+def map(
+    data: Any,
+    prompt: str,
+    model: str | None = None,
+    *,
+    schema: Any = None,
+    into: str | None = None,
+    concurrency: int | None = None,
+    hosts: Sequence[str] | None = None,
+    progress: bool = True,
+    refresh: bool = False,
+    system: str | None = None,
+    think: bool | str | None = None,
+    **settings: Any,
+) -> Any:
+    """Ask `prompt` for each row of `data`, its columns put in (`Classify: {text}`), and give the rows with the answers.
+
+    `data`: a data frame of pandas or polars, a list of texts or dictionaries: the same comes back, in the same order.
+    Any other iterable gives an iterator of dictionaries and is never held in memory. A data frame of Dask is mapped by
+    its workers, a partition at a time, when it is computed.
+
+    New columns: `into` ("answer" if not given) has the text; with a `schema`, such as "label: str, score: float", each
+    of its fields is a column of that type, with `into` and an underscore before it if given. `error` is missing where
+    all is well, else says what is wrong with that row, whatever happens to the others.
+
+    Answers are kept on disk as they come (cache="off" turns that off and asks each row by itself): after an interrupt
+    or a crash, running it again asks only what is missing. `refresh` asks again. Rows that ask the same are asked once.
+
+    `concurrency`: requests at once on each server; without it that adapts to what the server can do. `hosts`: several
+    servers instead of one. `settings`: as for `ask()`.
+
+    Raises SettingsError before anything is sent, and what goes wrong where it would go wrong for every row. An
+    interrupt raises MapStopped, with the rows so far in `ollama_magic.last_map`.
+    """
+    settings = hidden(settings)
+    hosts = hosts if hosts is None or isinstance(hosts, str) else [hidden({"host": each})["host"] for each in hosts]
+    given = {"model": model, "system": system, "think": think, **settings}
+    if is_dask(data):
+        return map_dask(
+            data, prompt, given, schema=schema, into=into, concurrency=concurrency, hosts=hosts, refresh=refresh
+        )
+    columns = columns_for(None if schema is None else schema_for(schema), into)
+    how = How(settings_for(given, hosts), columns, concurrency, refresh)
+    return run_rows(data, prompt, how, progress=progress)

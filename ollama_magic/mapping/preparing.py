@@ -1,0 +1,132 @@
+"""What is settled before the first row is asked: the settings, the servers, the model, what rows are kept under."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..bridge import shared
+from ..cache.batches import Batches
+from ..client import Client
+from ..embedded.weights import cache_folder
+from ..errors import OllamaMagicError, SettingsError
+from ..many import Limiter
+from ..models import choose_model
+from ..question import Question
+from ..recall import Recall
+from ..session import current
+from ..settings import FIELDS
+from .engine import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..events import Request
+    from ..session import Session
+    from ..settings import Settings
+    from .columns import Columns
+
+__all__ = ["Prepared", "How", "prepare", "settings_for"]
+
+_SETTINGS: Final = {field.name for field in FIELDS} - {"options"}
+_START: Final = {"local": 16, "cloud": 4, "embedded": 4}
+"""Requests at once to begin with. The cloud allows 1 to 10, by what one pays."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How rows are asked. `settings` are those for each host, by the name it is told by."""
+
+    settings: Mapping[str, Settings]
+    columns: Columns
+    concurrency: int | None = None
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`request` has no prompt yet; `digest` tells one version of the model from another."""
+
+    plan: Plan
+    request: Request
+    digest: str = ""
+    notice: str = ""
+
+
+def settings_for(given: Mapping[str, Any], hosts: Sequence[str] | None) -> dict[str, Settings]:
+    """The settings in force with those `given`, for each of `hosts` or the one there is.
+
+    What is no setting is an option of the model. Raises SettingsError.
+    """
+    known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
+    own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
+    own = {**(given.get("options") or {}), **own}
+    known |= {"options": own} if own else {}
+    session = current()
+    if hosts is None:
+        return {"": session.settings(known, label="map()")}
+    if isinstance(hosts, str) or not hosts:
+        raise SettingsError(
+            "hosts is no list of servers", hint="Give one such as hosts=['gpu1:11434', 'gpu2:11434'], or host= for one."
+        )
+    found = [session.settings({**known, "host": host}, label="map()") for host in hosts]
+    return {each.host.display if each.host else "": each for each in found}
+
+
+def prepare(how: How) -> Prepared:
+    """Find out who answers. Raises what keeps anybody from answering: no server, no model, no key."""
+    return shared().run(_prepared(current(), how))
+
+
+async def _prepared(session: Session, how: How) -> Prepared:
+    settings, notice = dict(how.settings), ""
+    if len(settings) == 1:
+        ((name, only),) = settings.items()
+        settings[name], notice = await session.reachable(only)
+    first = next(iter(settings.values()))
+    model = first.model or await _first_of(settings, choose_model)
+    question = Question(prompt="", shape=how.columns.shape)
+    request = question.request(first, model)
+    policy = "use" if first.is_default("cache") else first.cache
+    batches = None if policy == "off" else Batches(cache_folder(first))
+    plan = Plan(
+        settings,
+        model,
+        how.columns,
+        _limiter(how, first),
+        batches,
+        how.refresh or policy == "refresh",
+    )
+    digest = "" if batches is None else await _digest(batches, request, settings)
+    return Prepared(plan, request, digest, notice)
+
+
+def _limiter(how: How, settings: Settings) -> Limiter:
+    if how.concurrency is None:
+        return Limiter(_START[settings.mode])
+    if isinstance(how.concurrency, bool) or not isinstance(how.concurrency, int) or how.concurrency < 1:
+        raise SettingsError(
+            f"concurrency cannot be {how.concurrency!r}",
+            hint="It is how many requests run at once on each server, from 1; without it that adapts by itself.",
+        )
+    return Limiter(how.concurrency, adapt=False)
+
+
+async def _first_of(settings: Mapping[str, Settings], what: Any) -> str:
+    """What `what` finds at the first server that answers. Raises what the last one raised."""
+    failure: OllamaMagicError | None = None
+    for each in settings.values():
+        try:
+            async with Client(each) as client:
+                return str(await what(client))
+        except OllamaMagicError as error:
+            failure = error
+    assert failure is not None
+    raise failure
+
+
+async def _digest(batches: Batches, request: Request, settings: Mapping[str, Settings]) -> str:
+    """The model's digest at the first server that tells it."""
+    found = await asyncio.gather(*(Recall(batches, request, each).digest() for each in settings.values()))
+    return next(filter(None, found), "")

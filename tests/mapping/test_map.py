@@ -1,0 +1,367 @@
+"""map(): what comes back for each kind of rows, what is asked and what is not, and what goes wrong with some rows."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pandas
+import polars
+import pytest
+
+import ollama_magic
+from ollama_magic.errors import SettingsError, Unauthorized, Unreachable
+from ollama_magic.mapping import MapStopped
+from tests.fake_rules import RuledOllama, busy
+from tests.fake_script import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA = "label: str, score: float, sure: bool, n: int | None, tags: list[str]"
+TOO_LONG = '{"error":"the request exceeds the available context size, try increasing it"}'
+
+
+def value(prompt: str) -> str:
+    length = len(prompt)
+    rest = {"sure": length % 2 == 0, "n": None if length % 3 else length, "tags": ["a"]}
+    return json.dumps({"label": prompt.split()[-1], "score": length / 2, **rest})
+
+
+def mapped(ruled: RuledOllama, data: Any, prompt: str = "Say {text}", **how: Any) -> Any:
+    return ollama_magic.map(data, prompt, "m", **{"host": ruled.url, "progress": False, **how})
+
+
+# ---- what comes back -------------------------------------------------------------------------------------------
+
+
+def test_pandas_typed_columns_order_and_index(ruled: RuledOllama) -> None:
+    ruled.rule = value
+    frame = pandas.DataFrame({"text": ["x", "yy", "zzz"], "kept": [1, 2, 3]}, index=[30, 10, 20])
+    found = mapped(ruled, frame, schema=SCHEMA)
+    assert list(found.index) == [30, 10, 20]
+    assert list(found.columns) == ["text", "kept", "label", "score", "sure", "n", "tags", "error"]
+    assert list(found["label"]) == ["x", "yy", "zzz"]
+    assert list(found["score"]) == [2.5, 3.0, 3.5]
+    assert {name: str(found[name].dtype) for name in ("label", "score", "sure", "n", "tags", "error")} == {
+        "label": "string", "score": "float64", "sure": "boolean", "n": "Int64", "tags": "object", "error": "string",
+    }  # fmt: skip
+    assert list(found["n"].isna()) == [True, False, True]
+    assert found["error"].isna().all()
+    assert list(frame.columns) == ["text", "kept"]
+    assert ollama_magic.last_map is found
+
+
+def test_a_text_column_and_a_prefix(ruled: RuledOllama) -> None:
+    frame = pandas.DataFrame({"text": ["x", "y"]})
+    assert list(mapped(ruled, frame)["answer"]) == ["x", "y"]
+    assert list(mapped(ruled, frame, into="said").columns) == ["text", "said", "error"]
+    ruled.rule = value
+    found = mapped(ruled, frame, schema="label: str, score: float", into="first")
+    assert list(found.columns) == ["text", "first_label", "first_score", "error"]
+    ruled.rule = lambda prompt: '{"items": [1, 2]}'
+    found = mapped(ruled, frame, schema="list[int]", into="numbers")
+    assert list(found["numbers"]) == [[1, 2], [1, 2]]
+
+
+def test_polars_lists_series_and_texts(ruled: RuledOllama) -> None:
+    ruled.rule = value
+    found = mapped(ruled, polars.DataFrame({"text": ["x", "yy"]}), schema=SCHEMA)
+    assert isinstance(found, polars.DataFrame)
+    assert found.schema == {
+        "text": polars.String, "label": polars.String, "score": polars.Float64, "sure": polars.Boolean,
+        "n": polars.Int64, "tags": polars.List(polars.String), "error": polars.String,
+    }  # fmt: skip
+    assert found["label"].to_list() == ["x", "yy"]
+    assert found["error"].null_count() == 2
+    ruled.rule = lambda prompt: prompt.split()[-1].upper()
+    assert mapped(ruled, ["x", "y"], "Say {word}") == [
+        {"word": "x", "answer": "X", "error": None},
+        {"word": "y", "answer": "Y", "error": None},
+    ]
+    assert mapped(ruled, [{"a": 1, "b": "p"}], "Say {a} {b}") == [{"a": 1, "b": "p", "answer": "P", "error": None}]
+    assert list(mapped(ruled, pandas.Series(["x"], name="s"), "Say {s}")["answer"]) == ["X"]
+    assert mapped(ruled, polars.Series("s", ["x"]), "Say {s}")["answer"].to_list() == ["X"]
+    assert mapped(ruled, [], "Say {a}") == []
+    assert len(mapped(ruled, pandas.DataFrame({"text": []}))) == 0
+
+
+@pytest.mark.slow
+def test_an_iterable_is_read_as_it_is_answered_and_no_further(ruled: RuledOllama) -> None:
+    taken = 0
+
+    def endless() -> Iterator[dict[str, int]]:
+        nonlocal taken
+        for taken in itertools.count(1):
+            yield {"n": taken}
+
+    found = mapped(ruled, endless(), "Say {n}", concurrency=4)
+    assert taken == 0
+    first = list(itertools.islice(found, 600))
+    assert [(row["n"], row["answer"], row["error"]) for row in first] == [(n, str(n), None) for n in range(1, 601)]
+    assert taken <= 600 + 1024 + 256
+    found.close()
+    while ruled.open_streams:
+        time.sleep(0.001)
+
+
+def test_iterables_that_fail_and_threads(ruled: RuledOllama) -> None:
+    """Rows are made in the caller's own thread, and what their iterable raises reaches the caller."""
+    threads = set()
+
+    def rows() -> Iterator[str]:
+        threads.add(threading.get_ident())
+        yield "a"
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        list(mapped(ruled, rows()))
+    assert threads == {threading.get_ident()}
+
+
+# ---- what is asked ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_was_answered_is_not_asked_again(ruled: RuledOllama) -> None:
+    rows = [f"row {number}" for number in range(40)]
+    mapped(ruled, rows[:25])
+    assert ruled.questions == 25
+    again = mapped(ruled, rows)
+    assert ruled.questions == 40
+    assert [row["answer"] for row in again] == [str(number) for number in range(40)]
+    ruled.rule = lambda prompt: "fresh"
+    assert {row["answer"] for row in mapped(ruled, rows, refresh=True)} == {"fresh"}
+    assert {row["answer"] for row in mapped(ruled, rows)} == {"fresh"}
+    assert ruled.questions == 80
+    mapped(ruled, rows, temperature=0.5)  # another question
+    assert ruled.questions == 120
+
+
+@pytest.mark.slow
+def test_rows_that_ask_the_same_are_asked_once_unless_nothing_is_kept(ruled: RuledOllama) -> None:
+    rows = [f"row {number % 3}" for number in range(300)]
+    assert [row["answer"] for row in mapped(ruled, rows)] == [str(number % 3) for number in range(300)]
+    assert ruled.questions == 3
+    mapped(ruled, rows, refresh=True)
+    assert ruled.questions == 6
+    mapped(ruled, rows[:30], cache="off")
+    assert ruled.questions == 36
+
+
+def test_an_answer_kept_by_a_cell_is_a_map_s_too(ruled: RuledOllama) -> None:
+    how = {"host": ruled.url, "temperature": 0.25, "system": "Be brief."}
+    assert ollama_magic.ask("Say x", "m", cache="use", **how).text == "x"
+    assert mapped(ruled, ["x"], **how)[0]["answer"] == "x"
+    assert ruled.questions == 1
+
+
+def test_a_broken_cache_costs_no_answer(ruled: RuledOllama, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file, where the folder should be")
+    with pytest.warns(UserWarning, match="not kept"):
+        found = mapped(ruled, ["x", "y", "x"], cache_dir=tmp_path / "kept")
+    assert [row["answer"] for row in found] == ["x", "y", "x"]
+
+
+def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
+    gate = threading.Event()
+    ruled.rule = lambda prompt: Script().waits_for(gate).says("done")
+    asking = threading.Thread(target=lambda: mapped(ruled, list("abcdefgh"), concurrency=3))
+    asking.start()
+    while ruled.busy < 3:
+        time.sleep(0.001)
+    gate.set()
+    asking.join(20)
+    assert (ruled.most_busy, ruled.questions) == (3, 8)
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "prompt", "how", "message"),
+    [
+        (pandas.DataFrame({"text": ["x"]}), "{txet}", {}, "There is no column 'txet' for {txet}, did you mean 'text'?"),
+        (polars.DataFrame({"text": ["x"]}), "{txet}", {}, "did you mean 'text'"),
+        ([{"text": "x"}], "{txet}", {}, "did you mean 'text'"),
+        (["x"], "nothing", {}, "no place for a column"),
+        (pandas.DataFrame({"text": ["x"]}), "{text}", {"into": "text"}, "would replace the column 'text'"),
+        (["x"], "{a}", {"into": "error"}, "cannot be called 'error'"),
+        (["x"], "{a}", {"concurrency": 0}, "concurrency cannot be 0"),
+        (["x"], "{a}", {"hosts": "gpu1"}, "no list of servers"),
+        (["x"], "{a}", {"schema": "no schema at all"}, "schema"),
+        (["x"], "{a}", {"temprature": "hot", "mode": "loud"}, "mode cannot be 'loud'"),
+        ("some text", "{a}", {}, "A str has no rows"),
+        (7, "{a}", {}, "A int has no rows"),
+        (pandas.DataFrame([[1, 2]], columns=["a", "a"]), "{a}", {}, "two columns 'a'"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_sent(
+    ruled: RuledOllama, data: Any, prompt: str, how: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        mapped(ruled, data, prompt, **how)
+    assert message in caught.value.message
+    assert ruled.questions == 0
+
+
+def test_rows_that_cannot_be_filled_have_an_error(ruled: RuledOllama) -> None:
+    found = mapped(ruled, iter([{"a": "x"}, {"b": "y"}, 3, {"a": "z"}]), "Say {a}")
+    rows = list(found)
+    assert [row["answer"] for row in rows] == ["x", None, "3", "z"]
+    assert [row["error"] for row in rows] == [None, "{a}: the row has no 'a'", None, None]
+    (row,) = mapped(ruled, ["x"], "Say {a} {b}")
+    assert "has no columns a, b" in row["error"]
+
+
+def test_what_would_be_said_of_every_row_is_raised(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: Script().fails(401, '{"error":"unauthorized"}')
+    with pytest.raises(Unauthorized):
+        mapped(ruled, [str(number) for number in range(500)])
+    assert ruled.questions <= 64  # those on their way
+    with pytest.raises(Unauthorized):
+        list(mapped(ruled, iter("abc")))
+
+
+def test_what_comes_later_to_every_row_is_said_of_the_rest(ruled: RuledOllama) -> None:
+    quota = '{"error":"you have reached your weekly usage limit, upgrade for higher limits"}'
+    ruled.rule = lambda prompt: prompt[-1] if ruled.questions <= 10 else Script().fails(429, quota)
+    found = mapped(ruled, pandas.DataFrame({"text": [f"{n}" for n in range(400)]}), concurrency=1)
+    assert list(found["answer"].notna()) == [True] * 10 + [False] * 390
+    assert found["error"][10].startswith("UsageLimit: you have reached your weekly usage limit")
+    assert found["error"][399].startswith("not asked, since everything would end so. UsageLimit: ")
+    assert ruled.questions == 11
+
+
+def test_a_schema_that_cannot_be_met_is_an_error_of_its_row(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: '{"label": "fine"}' if prompt in ("Say yes", "Say sure") else "I would rather not"
+    found = mapped(ruled, ["yes", "no", "sure"], schema="label: str")
+    assert [row["label"] for row in found] == ["fine", None, "fine"]
+    assert "SchemaMismatch" in found[1]["error"]
+    assert "I would rather not" in found[1]["error"]
+    assert ruled.questions == 4  # one more for the one repair
+
+
+@pytest.mark.slow
+def test_what_is_refused_is_asked_again(ruled: RuledOllama) -> None:
+    """A server of two slots that refuses what it has no slot for: every row is answered, fewer are asked at once."""
+    ruled.slots, ruled.refuses = 2, True
+    found = mapped(ruled, [f"row {number}" for number in range(60)])
+    assert [row["answer"] for row in found] == [str(number) for number in range(60)]
+    assert all(count == 1 for count in ruled.times.values())
+
+
+@pytest.mark.slow
+def test_a_thousand_faults_and_the_rest_is_whole() -> None:
+    """One host of three dies in the middle, 5% are 503 once, 1% are cut, one is too long, one meets no schema."""
+
+    def rule(fake: RuledOllama) -> Any:
+        def answer(prompt: str) -> Any:
+            number = int(re.findall(r"\d+", prompt.splitlines()[0])[0]) if prompt[0] == "R" else 77
+            if number % 20 == 3 and sum(each.times[prompt] for each in fakes) == 1:
+                return busy()
+            if number % 100 == 50:
+                return Script().says('{"label": ', '"cut').drops_after(1)
+            if number == 7:
+                return Script().fails(400, TOO_LONG)
+            if number == 77:
+                return "no JSON"
+            return json.dumps({"label": f"row {number}"})
+
+        return answer
+
+    fakes = [RuledOllama() for _ in range(3)]
+    for fake in fakes:
+        fake.rule = rule(fake)
+        fake.__enter__()
+    fakes[1].dies_after = 100
+    try:
+        frame = pandas.DataFrame({"n": range(1000)})
+        found = ollama_magic.map(
+            frame, "Row {n}", "m", schema="label: str", hosts=[fake.url for fake in fakes], progress=False
+        )
+    finally:
+        for fake in fakes:
+            fake.close()
+    wrong = {int(n): error for n, error in found["error"].dropna().items()}
+    assert sorted(wrong) == [7, *sorted([50, 77, *range(150, 1000, 100)])]
+    assert wrong[7].startswith("PromptTooLong: ")
+    assert "exceeds the available context size" in wrong[7]
+    assert wrong[77].startswith("SchemaMismatch: ")
+    assert all(wrong[number].startswith("Incomplete: ") for number in range(50, 1000, 100))
+    right = found[found["error"].isna()]
+    assert list(right["label"]) == [f"row {n}" for n in right["n"]]
+    assert found["label"].isna().sum() == len(wrong)
+    assert fakes[1].questions > 100 > fakes[1].questions - 64
+    assert min(fakes[0].questions, fakes[2].questions) > 250
+
+
+@pytest.mark.slow
+def test_no_server_is_raised_soon(ruled: RuledOllama) -> None:
+    ruled.close()
+    with pytest.raises(Unreachable, match="no server at"):
+        mapped(ruled, [str(number) for number in range(1000)])
+
+
+# ---- an interrupt ----------------------------------------------------------------------------------------------
+
+
+def interrupting(ruled: RuledOllama, after: int) -> threading.Event:
+    """A rule that answers so many, then interrupts the main thread and holds the rest back behind a gate."""
+    gate = threading.Event()
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def rule(prompt: str) -> Any:
+        if ruled.questions <= after or gate.is_set():
+            return prompt.split()[-1]
+        if ruled.questions == after + 1:
+            signal.pthread_kill(main, signal.SIGINT)
+        return Script().waits_for(gate).says("late")
+
+    ruled.rule = rule
+    return gate
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_what_was_answered(ruled: RuledOllama) -> None:
+    gate = interrupting(ruled, after=12)
+    frame = pandas.DataFrame({"text": [f"{number}" for number in range(30)]})
+    with pytest.raises(MapStopped, match=r"Stopped: 12 of 30 rows .* in ollama_magic\.last_map"):
+        mapped(ruled, frame, concurrency=1)
+    assert ruled.disconnected.wait(5)
+    partial = ollama_magic.last_map
+    assert list(partial["answer"].notna()) == [True] * 12 + [False] * 18
+    assert list(partial["error"].isna()) == [True] * 12 + [False] * 18
+    gate.set()
+    found = mapped(ruled, frame)
+    assert list(found["answer"]) == list(frame["text"])
+    assert {prompt for prompt, times in ruled.times.items() if times > 1} == {"Say 12"}  # the one on its way
+
+
+def test_an_interrupt_of_an_iterable(ruled: RuledOllama) -> None:
+    gate = interrupting(ruled, after=5)
+    seen: list[str] = []
+    rows = mapped(ruled, (str(number) for number in range(30)), concurrency=1)
+    with pytest.raises(MapStopped):
+        seen.extend(row["answer"] for row in rows)
+    assert seen == list("01234")[: len(seen)]
+    gate.set()
+    assert len(list(mapped(ruled, (str(number) for number in range(30))))) == 30
+    assert sum(ruled.times.values()) == 31
+
+
+@pytest.mark.slow
+def test_the_bar_tells_rows_and_errors(ruled: RuledOllama, capfd: pytest.CaptureFixture[str]) -> None:
+    mapped(ruled, ["kept"])
+    ruled.rule = lambda prompt: Script().fails(400, '{"error":"bad"}') if "wrong" in prompt else "fine"
+    mapped(ruled, ["kept", "wrong", "right"], progress=True)
+    shown = capfd.readouterr().err
+    assert "3/3" in shown
+    assert "errors=1, kept=1" in shown

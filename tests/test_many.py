@@ -1,0 +1,465 @@
+"""The engine that runs many requests: order, laziness, cancelling, trying again, limits that adapt, several servers."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ollama_magic.errors import (
+    BadRequest,
+    Busy,
+    Incomplete,
+    ModelNotFound,
+    OllamaMagicError,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+    UsageLimit,
+)
+from ollama_magic.many import Hosts, Limiter, Outcome, Slot, run_many
+from ollama_magic.many.healing import Try, wait_after
+from ollama_magic.many.hosts import Place
+from ollama_magic.retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+AT_ONCE = Retry(tries=4, first_s=0.0)
+
+
+def fixed(limit: int) -> Limiter:
+    return Limiter(limit, adapt=False)
+
+
+async def gathered(items: Any, work: Any, limit: int = 4, **how: Any) -> list[Outcome[Any, Any]]:
+    how = {"limiter": fixed(limit), "retry": AT_ONCE, **how}
+    async with aclosing(run_many(items, work, **how)) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+def run(items: Any, work: Any, limit: int = 4, **how: Any) -> list[Outcome[Any, Any]]:
+    return asyncio.run(gathered(items, work, limit, **how))
+
+
+# ---- order, laziness, cancelling -------------------------------------------------------------------------------
+
+
+def test_outcomes_come_as_they_end_and_know_their_place() -> None:
+    async def main() -> None:
+        gates = [asyncio.Event() for _ in range(3)]
+
+        async def work(item: int, slot: Slot) -> int:
+            await gates[item].wait()
+            return item * 10
+
+        seen = []
+        async with aclosing(run_many(range(3), work, limiter=fixed(3))) as outcomes:
+            for ready in (2, 0, 1):
+                gates[ready].set()
+                seen.append(await anext(outcomes))
+            assert [each async for each in outcomes] == []
+        assert [(each.index, each.item, each.value) for each in seen] == [(2, 2, 20), (0, 0, 0), (1, 1, 10)]
+        assert all(each.error is None and each.attempts == 1 for each in seen)
+
+    asyncio.run(main())
+
+
+def test_no_more_items_are_taken_than_there_is_room_for() -> None:
+    taken = []
+
+    def endless() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    async def main() -> None:
+        async def work(item: int, slot: Slot) -> int:
+            return item
+
+        async with aclosing(run_many(endless(), work, limiter=fixed(3))) as outcomes:
+            for count in range(1, 50):
+                await anext(outcomes)
+                assert len(taken) <= count + 6  # those that run, and those that have ended meanwhile
+
+    asyncio.run(main())
+
+
+def test_never_more_at_once_than_the_limit() -> None:
+    now = most = 0
+
+    async def work(item: int, slot: Slot) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+
+    assert len(run(range(40), work, limit=5)) == 40
+    assert most == 5
+
+
+def test_items_may_have_to_be_awaited() -> None:
+    closed = []
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            for number in range(20):
+                await asyncio.sleep(0)
+                yield number
+        finally:
+            closed.append(True)
+
+    async def double(item: int, slot: Slot) -> int:
+        return item * 2
+
+    assert sorted(each.value for each in run(items(), double)) == list(range(0, 40, 2))
+    assert closed == [True]
+
+
+def test_cancelling_cancels_what_runs_and_closes_where_items_come_from() -> None:
+    begun: list[int] = []
+    ended: list[str] = []
+
+    async def main() -> None:
+        async def items() -> AsyncIterator[int]:
+            try:
+                for number in range(3):
+                    yield number
+                await asyncio.Event().wait()
+            finally:
+                ended.append("items")
+
+        async def work(item: int, slot: Slot) -> int:
+            begun.append(item)
+            try:
+                if item:
+                    await asyncio.Event().wait()
+                return item
+            finally:
+                ended.append(f"work {item}")
+
+        async def read() -> None:
+            async with aclosing(run_many(items(), work, limiter=fixed(5))) as outcomes:
+                async for outcome in outcomes:
+                    assert outcome.value == 0
+
+        reading = asyncio.create_task(read())
+        while len(begun) < 3:
+            await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+    assert sorted(ended) == ["items", "work 0", "work 1", "work 2"]
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["iterable", "async iterable"])
+def test_an_iterable_that_fails_does_so_after_what_was_begun(awaited: bool) -> None:
+    def plain() -> Iterator[int]:
+        yield from range(3)
+        raise LookupError("no more pages")
+
+    async def asynchronous() -> AsyncIterator[int]:
+        for each in plain():
+            yield each
+
+    seen: list[int | None] = []
+
+    async def main() -> None:
+        async def work(item: int, slot: Slot) -> int:
+            await asyncio.sleep(0)
+            return item
+
+        outcomes = run_many(asynchronous() if awaited else plain(), work, limiter=fixed(2))
+        async for outcome in outcomes:
+            seen.append(outcome.value)  # noqa: PERF401  # what came before it failed
+
+    with pytest.raises(LookupError, match="no more pages"):
+        asyncio.run(main())
+    assert sorted(seen) == [0, 1, 2]
+
+
+# ---- trying again ----------------------------------------------------------------------------------------------
+
+
+class Failing:
+    """Work that raises each of `errors` in turn, and then gives "fine"; the servers asked are in `hosts`."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.hosts: list[str] = []
+
+    async def __call__(self, item: Any, slot: Slot) -> str:
+        self.hosts.append(slot.host)
+        assert slot.attempt == len(self.hosts)
+        if self.errors:
+            raise self.errors.pop(0)
+        return "fine"
+
+
+def test_what_may_heal_is_tried_again_and_nothing_else() -> None:
+    lost = Unreachable("reset")
+    heal = [Busy("busy", status=503), Busy("slot", status=None), *(ServerError("p", status=s) for s in (502, 503, 504))]
+    for error in [*heal, lost]:
+        (outcome,) = run(["x"], work := Failing(error))
+        assert (outcome.value, outcome.error, outcome.attempts, len(work.hosts)) == ("fine", None, 2, 2), error
+    for error in (
+        Unauthorized("no", status=401),
+        UsageLimit("quota", status=429),
+        BadRequest("bad", status=400),
+        ServerError("crash", status=500),
+        Incomplete("cut"),
+        ModelNotFound("none", status=404),
+        ValueError("a mistake in the work itself"),
+    ):
+        (outcome,) = run(["x"], Failing(error))
+        assert (outcome.value, outcome.error, outcome.attempts) == (None, error, 1)
+
+
+def test_trying_again_has_an_end() -> None:
+    (outcome,) = run(["x"], Failing(*(Busy(str(number), status=503) for number in range(9))))
+    assert outcome.attempts == AT_ONCE.tries == 4
+    assert isinstance(outcome.error, Busy)
+    assert outcome.error.message == "3"
+
+
+def test_a_failure_does_not_disturb_others() -> None:
+    async def work(item: int, slot: Slot) -> int:
+        if item == 3:
+            raise BadRequest("that one", status=400)
+        return item
+
+    outcomes = {each.index: each for each in run(range(8), work)}
+    assert [number for number, each in outcomes.items() if each.error] == [3]
+    assert sorted(each.value for each in outcomes.values() if each.error is None) == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_an_error_that_ends_everything_is_the_outcome_of_the_rest() -> None:
+    begun = []
+
+    async def work(item: int, slot: Slot) -> int:
+        begun.append(item)
+        if item == 2:
+            raise Unauthorized("refused", status=401)
+        return item
+
+    outcomes = run(range(100), work, limit=1, ends=lambda error: isinstance(error, Unauthorized))
+    assert begun == [0, 1, 2]
+    assert [each.attempts for each in outcomes] == [1, 1, 1, *[0] * 97]
+    assert all(isinstance(each.error, Unauthorized) for each in outcomes[2:])
+
+
+def test_a_server_that_is_not_there_ends_everything_soon() -> None:
+    work = Failing(*(Unreachable("refused") for _ in range(99)))
+    outcomes = run(range(1000), _unnumbered(work), limit=4, hosts=Hosts(aside_s=0.001))
+    assert len(outcomes) == 1000
+    assert {type(each.error) for each in outcomes} == {Unreachable}
+    assert len(work.hosts) <= 10
+
+
+def _unnumbered(work: Failing) -> Any:
+    async def wrapped(item: Any, slot: Slot) -> str:
+        work.hosts.append(slot.host)
+        if work.errors:
+            raise work.errors.pop(0)
+        return "fine"
+
+    return wrapped
+
+
+def test_a_server_that_comes_back_is_used_again() -> None:
+    """One request at a time asks whether it is there; the others wait, and none of them is lost."""
+    asked: list[int] = []
+
+    async def work(item: int, slot: Slot) -> int:
+        asked.append(item)
+        if 5 <= len(asked) < 12:  # down, but it answered before
+            raise Unreachable("refused")
+        return item
+
+    outcomes = run(range(30), work, limit=3, hosts=Hosts(aside_s=0.001), retry=Retry(tries=8, first_s=0.0))
+    assert sorted(each.value for each in outcomes) == list(range(30))
+    assert len(asked) == 37
+
+
+def test_waits_by_error() -> None:
+    """Seconds until the next try, None for none; what is noted of the server."""
+    patient = Retry(tries=4, first_s=1.0, longest_s=30.0, chance=lambda: 0.0)
+
+    def judged(error: Exception, *, number: int = 1, seconds: float = 0.1, names: tuple[str, ...] = ()) -> Any:
+        hosts = Hosts(names)
+        hosts.begin(fixed(2))
+        place = hosts.places[0]
+        return wait_after(error, Try(place, 100.0, 100.0 + seconds, number), hosts, patient), place
+
+    assert judged(Busy("b", status=429))[0] == 1.0
+    assert judged(Busy("b", status=429), number=3)[0] == 4.0
+    assert judged(Busy("b", status=429), number=4)[0] is None
+    wait, place = judged(Busy("b", status=429, retry_after=7.0))
+    assert (wait, place.free_at) == (7.0, 107.1)
+    assert judged(Busy("b", status=429, retry_after=3600.0))[0] is None
+    assert judged(ServerError("p", status=504), seconds=1.0)[0] == 1.0
+    assert judged(ServerError("p", status=504), seconds=60.0)[0] is None  # a proxy's limit: it would start over
+    assert judged(Unreachable("u"), number=2)[0] == 2.0
+    assert judged(Unreachable("u"), number=3)[0] is None  # the server answers others: it is this request
+    assert judged(ModelNotFound("m", status=404))[0] is None
+    wait, place = judged(ModelNotFound("m", status=404), names=("a", "b"))
+    assert wait == 0.0
+    assert place.room(1e12) == 0  # it will never have it
+
+
+# ---- several servers -------------------------------------------------------------------------------------------
+
+
+def test_the_least_busy_server_is_asked_first() -> None:
+    hosts = Hosts(["a", "b", "c"])
+    hosts.begin(fixed(2))
+    chosen = []
+    while (place := hosts.pick(0.0)) is not None:
+        chosen.append(place.name)
+        place.limiter.began()
+    assert chosen == ["a", "b", "c", "a", "b", "c"]
+    hosts.places[1].limiter.ended(0.0)
+    found = hosts.pick(0.0)
+    assert found is not None
+    assert found.name == "b"
+    assert hosts.limit == 6
+
+
+def test_work_that_failed_goes_to_another_server() -> None:
+    for error in (Unreachable("down"), ModelNotFound("none", status=404), Busy("busy", status=503)):
+        (outcome,) = run(["x"], work := Failing(error), hosts=Hosts(["a", "b"]))
+        assert work.hosts == ["a", "b"]
+        assert (outcome.value, outcome.host, outcome.attempts) == ("fine", "b", 2)
+
+
+def test_a_dead_server_of_several_costs_nothing_but_tries() -> None:
+    asked: list[str] = []
+
+    async def work(item: int, slot: Slot) -> int:
+        asked.append(slot.host)
+        await asyncio.sleep(0)
+        if slot.host == "dead":
+            raise Unreachable("refused")
+        return item
+
+    outcomes = run(range(300), work, hosts=Hosts(["a", "dead", "b"]), retry=Retry(tries=8, first_s=0.0))
+    assert sorted(each.value for each in outcomes) == list(range(300))
+    assert asked.count("dead") <= 5  # those on their way when it died; it is set aside for a second
+    assert min(asked.count("a"), asked.count("b")) > 100
+
+
+def test_when_a_server_is_set_aside_and_for_how_long() -> None:
+    place = Place("a", fixed(4))
+    place.strike(10.0, 9.0, 2)
+    assert place.room(10.0) == 4
+    place.strike(10.0, 9.5, 2)
+    assert (place.failures, place.free_at, place.room(10.5), place.room(11.0)) == (1, 11.0, 0, 1)
+    place.strike(10.2, 9.9, 2)  # sent before it was set aside
+    assert place.failures == 1
+    place.strike(11.5, 11.1, 2)  # the one that looked whether it is back
+    assert (place.failures, place.free_at) == (2, 13.5)
+    place.works()
+    assert (place.failures, place.room(14.0)) == (0, 4)
+
+
+# ---- a limit that finds itself ---------------------------------------------------------------------------------
+
+
+def simulated(
+    limiter: Limiter, now: list[float], *, slots: int, seconds: float, refuses: bool, count: int, one_in: int
+) -> float:
+    """`count` requests to a server of so many slots, in a time of its own; the seconds that took.
+
+    One that refuses answers at once, and what was refused comes again after a second.
+    """
+    running: list[tuple[float, float, bool]] = []
+    waiting: deque[float] = deque()
+    later: list[float] = []
+    busy, left, number = 0, count, 0
+    while left or running or later:
+        while limiter.room > 0 and (left or (later and later[0] <= now[0])):
+            if later and later[0] <= now[0]:
+                heapq.heappop(later)
+            else:
+                left -= 1
+            began = limiter.began()
+            number += 1
+            if (one_in and number % one_in == 0) or (refuses and busy >= slots):
+                heapq.heappush(running, (now[0] + 0.001, began, False))
+            elif busy < slots:
+                busy += 1
+                heapq.heappush(running, (now[0] + seconds, began, True))
+            else:
+                waiting.append(began)
+        if not running:
+            now[0] = later[0]
+            continue
+        now[0], began, answered = heapq.heappop(running)
+        if not answered:
+            heapq.heappush(later, now[0] + 1.0)
+        elif waiting:
+            heapq.heappush(running, (now[0] + seconds, waiting.popleft(), True))
+        else:
+            busy -= 1
+        limiter.ended(began, refused=not answered)
+    return now[0]
+
+
+def adapted(start: int, *, slots: int, refuses: bool = False, count: int = 3000, one_in: int = 0) -> tuple[int, float]:
+    """Where the limit ends, and the share of the ideal time."""
+    now = [0.0]
+    limiter = Limiter(start, clock=lambda: now[0])
+    took = simulated(limiter, now, slots=slots, seconds=0.05, refuses=refuses, count=count, one_in=one_in)
+    return limiter.limit, count / slots * 0.05 / took
+
+
+@pytest.mark.parametrize(
+    ("start", "slots", "least", "most"),
+    [(16, 32, 32, 80), (16, 60, 60, 150), (4, 1, 1, 10), (16, 4, 4, 40), (2, 8, 8, 20)],
+)
+def test_the_limit_grows_while_that_is_faster(start: int, slots: int, least: int, most: int) -> None:
+    limit, share = adapted(start, slots=slots)
+    assert least <= limit <= most
+    assert share > 0.93
+
+
+@pytest.mark.parametrize("slots", [1, 3, 10, 32])
+def test_the_limit_shrinks_to_what_is_not_refused(slots: int) -> None:
+    limit, share = adapted(16, slots=slots, refuses=True)
+    assert slots * 0.7 <= limit <= slots * 1.3 + 1
+    assert share > 0.8
+
+
+def test_a_few_refusals_by_chance_do_not_stop_it() -> None:
+    limit, share = adapted(16, slots=32, one_in=20)
+    assert limit >= 32
+    assert share > 0.7  # what was refused last comes a second later
+
+
+def test_a_fixed_limit_stays() -> None:
+    limiter = fixed(5)
+    for _ in range(200):
+        limiter.ended(limiter.began(), refused=True)
+    assert (limiter.limit, limiter.busy) == (5, 0)
+    with pytest.raises(ValueError, match="at least 1"):
+        Limiter(0)
+
+
+def test_errors_of_the_work_are_outcomes_even_when_it_is_cancelled() -> None:
+    async def work(item: int, slot: Slot) -> int:
+        if item == 1:
+            raise asyncio.CancelledError
+        return item
+
+    outcomes = {each.index: each for each in run(range(3), work)}
+    assert isinstance(outcomes[1].error, OllamaMagicError)
+    assert (outcomes[0].value, outcomes[2].value) == (0, 2)
