@@ -12,22 +12,41 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .client import Client
+    from .comparing.python import compare, sweep
+    from .comparing.runs import Runs
+    from .embedding import embed, similarity
     from .errors import OllamaMagicError
+    from .evaluating import Evaluation, contains, equals, evaluate, judge, parses
     from .events import Answer, Image, Message, Request
+    from .mapping import map
+    from .panels import panel
     from .python import Chat, ask
 
+# Without `map`, which `from ollama_magic import *` would put over Python's own.
 __all__ = [
     "__version__",
     "Answer",
     "ask",
     "Chat",
     "Client",
+    "compare",
     "connect",
+    "contains",
+    "embed",
+    "equals",
+    "evaluate",
+    "Evaluation",
     "Image",
+    "judge",
     "load_ipython_extension",
     "Message",
     "OllamaMagicError",
+    "panel",
+    "parses",
     "Request",
+    "Runs",
+    "similarity",
+    "sweep",
     "unload_ipython_extension",
 ]
 
@@ -37,10 +56,23 @@ _HOMES = {
     "ask": "python",
     "Chat": "python",
     "Client": "client",
+    "compare": "comparing.python",
+    "contains": "evaluating",
+    "embed": "embedding",
+    "equals": "evaluating",
+    "evaluate": "evaluating",
+    "Evaluation": "evaluating",
     "Image": "events",
+    "judge": "evaluating",
+    "map": "mapping",
     "Message": "events",
     "OllamaMagicError": "errors",
+    "panel": "panels",
+    "parses": "evaluating",
     "Request": "events",
+    "Runs": "comparing.runs",
+    "similarity": "embedding",
+    "sweep": "comparing.python",
 }
 
 
@@ -49,6 +81,14 @@ def __getattr__(name: str) -> Any:
         from .session import current
 
         return current().last
+    if name == "last_map":
+        from .mapping import last_map
+
+        return last_map()
+    if name == "last_evaluation":
+        from .evaluating.running import last_evaluation
+
+        return last_evaluation()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -57,7 +97,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "last"])
+    return sorted([*__all__, "last", "last_evaluation", "last_map", "map"])
 
 
 def connect(**settings: object) -> Client:
@@ -67,8 +107,10 @@ def connect(**settings: object) -> Client:
     None forgets one. Kept in memory only. Raises SettingsError where one cannot be used; then nothing changes.
     """
     from .client import Client
+    from .secret import hidden
     from .session import current
 
+    settings = hidden(settings)
     return Client(current().set(**settings))
 
 

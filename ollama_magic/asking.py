@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import jobs
 from .answering import Reading, answer_into
 from .composing import compose
 from .errors import SettingsError
 from .options import usage
 from .parsing import parse_cell_line
-from .render import show, view_for
+from .render import show, view_for, with_stop_button
 
 if TYPE_CHECKING:
     from .session import Session
 
-__all__ = ["run_cell"]
+__all__ = ["Cell", "own_names", "run_cell"]
 
 
 def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
@@ -22,22 +23,39 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
 
     Raises what went wrong, or Stopped, after the text so far was shown and kept.
     """
+    cell = Cell(shell)
+    jobs.stop_in_cell(session, cell.id)
     parsed = parse_cell_line(line)
     if not prompt.strip():
         raise SettingsError("%%ollama: the cell has no prompt", hint=f"Write it below the first line.\n{usage()}")
     # A value is shown as what it is, not as prose, unless the cell says otherwise.
     shown = {"format": "json"} if parsed.how.schema else {}
     settings = session.settings({**shown, **parsed.values})
-    cell = Cell(shell)
-    namespace = {"Err": session.failures.errors, **_own_names(shell)}
+    namespace = {"Err": session.failures.errors, **own_names(shell)}
+    if parsed.how.map:
+        from .mapping.cell import map_cell
+
+        map_cell(parsed, prompt.strip("\n"), namespace, shell)
+        return
     question = compose(session, prompt.strip("\n"), parsed.how, settings, namespace, cell=cell.id, run=cell.run)
+    if parsed.how.compares:
+        from .comparing.cell import compare_cell
+
+        compare_cell(session, parsed, question, settings, shell, whole_cell=cell.is_whole and bool(cell.id))
+        return
     if parsed.how.dry_run:
         from .preview import preview
 
         show(shell, preview(session, question, settings))
         return
+    if parsed.how.bg:
+        jobs.begin(session, question, settings, parsed.how, shell, cell.id)
+        return
+    reading = Reading(session, question, settings, confirm=parsed.how.confirm)
     view = view_for(shell, settings, whole_cell=cell.is_whole)
-    answer, problem = answer_into(view, Reading(session, question, settings, confirm=parsed.how.confirm))
+    if cell.is_whole and cell.id and settings.render == "live":
+        view = with_stop_button(view, shell, lambda: reading.stop(0))
+    answer, problem = answer_into(view, reading)
     # A failure that brought nothing does not take away the answer that was there.
     if parsed.how.out and (answer.text or answer.thinking or problem is None):
         shell.user_ns[parsed.how.out] = answer.value if question.shape is not None and problem is None else answer
@@ -49,7 +67,7 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
         offer_code(shell, answer.text)
 
 
-def _own_names(shell: Any) -> dict[str, Any]:
+def own_names(shell: Any) -> dict[str, Any]:
     """The notebook's variables, without the functions that IPython puts beside them."""
     hidden = shell.user_ns_hidden
     own = dict(shell.user_ns)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import bridge, keeping, status
+from . import bridge, jobs, keeping, listing, managing, status
+from .address import without_credentials
+from .comparing import commands as comparing
 from .errors import SettingsError
 from .options import OPTIONS, nearest, option_rows, usage
 from .parsing import How, parse_words, split_line
@@ -31,7 +33,8 @@ class Command:
     arguments: str
     help: str
     run: Callable[[Session, list[str]], Table | Card | str] | None = None
-    """None for a command that shows its result itself, as it comes."""
+    """None for a command that `shows` its result itself, as it comes."""
+    shows: Callable[[Session, list[str], Any], None] | None = None
     words: Callable[[], tuple[str, ...]] = tuple
     takes_model: bool = False
     takes_options: bool = False
@@ -45,15 +48,13 @@ def run_command(session: Session, line: str, shell: Any) -> None:
     command = COMMANDS.get(name)
     if command is None:
         raise SettingsError(
-            f"%ollama: there is no command {words[0]!r}{nearest(words[0], COMMANDS)}",
+            f"%ollama: there is no command {without_credentials(words[0])!r}{nearest(words[0], COMMANDS)}",
             hint=f"Commands: {', '.join(COMMANDS)}. A prompt goes into a cell that begins with %%ollama.",
         )
-    if command.run is None:
-        from .fixing import fix
-
-        fix(session, words[1:], shell)
-    else:
+    if command.run is not None:
         show(shell, command.run(session, words[1:]))
+    elif command.shows is not None:
+        command.shows(session, words[1:], shell)
 
 
 def _status(session: Session, words: list[str]) -> Card:
@@ -61,11 +62,10 @@ def _status(session: Session, words: list[str]) -> Card:
     return status.card(session)
 
 
-def _list(session: Session, words: list[str]) -> Table:
-    _none_after("list", words)
-    settings = session.settings()
-    models = bridge.shared().run(session.models(settings), _ASK_S)
-    return status.models_table(models, settings)
+def _fix(session: Session, words: list[str], shell: Any) -> None:
+    from .fixing import fix
+
+    fix(session, words, shell)
 
 
 def _use(session: Session, words: list[str]) -> str:
@@ -80,8 +80,8 @@ def _use(session: Session, words: list[str]) -> str:
             "%ollama use: only settings can be kept, and that belongs to one cell",
             hint="Put it on the cell's first line.",
         )
-    session.set(**parsed.values)
-    told = ", ".join(f"{name} = {value}" for name, value in parsed.values.items())
+    settings = session.set(**parsed.values)
+    told = ", ".join(f"{name} = {settings.host if name == 'host' else v}" for name, v in parsed.values.items())
     return f"For this kernel: {told}."
 
 
@@ -172,6 +172,13 @@ def _help(session: Session, words: list[str]) -> Table:
     raise SettingsError(f"%ollama help: nothing is called {word!r}{nearest(word, known)}", hint=usage())
 
 
+def _panel(session: Session, words: list[str], shell: Any) -> None:
+    from .panels import open_panel
+
+    _none_after("panel", words)
+    open_panel(session, shell)
+
+
 def _none_after(name: str, words: list[str]) -> None:
     if words:
         raise SettingsError(f"%ollama {name} takes nothing behind it, not {words[0]!r}", hint="See %ollama help.")
@@ -183,7 +190,33 @@ def _setting_names() -> tuple[str, ...]:
 
 _ALL = (
     Command("status", "", "mode, server, key, models, embedded engine; each problem with its repair", _status),
-    Command("list", "", "the models of the server in use", _list),
+    Command("list", "", "the models of the server in use, and of the cloud where there is a key", listing.list_models),
+    Command("ps", "", "the models in memory: how much of each is on the GPU, and for how long", listing.ps),
+    Command(
+        "show",
+        "NAME [template|parameters|system|licence]",
+        "what is known about a model; with a word, that text whole",
+        listing.show,
+        words=listing.show_parts,
+        takes_model=True,
+    ),
+    Command(
+        "pull",
+        "NAME",
+        "download a model; interrupt stops it, pulling again goes on",
+        shows=managing.pull,
+        takes_model=True,
+    ),
+    Command(
+        "rm",
+        "NAME [-y]",
+        "remove a model from the disk; asks first, with -y it does not",
+        managing.remove_models,
+        words=lambda: ("-y",),
+        takes_model=True,
+    ),
+    Command("cp", "SOURCE DESTINATION", "give a model another name as well", managing.copy_model, takes_model=True),
+    Command("start", "", "start the Ollama that is installed here, if it is not running", managing.start),
     Command(
         "use",
         "[MODEL] [options]",
@@ -199,6 +232,22 @@ _ALL = (
         "every setting, its value and where it comes from; sets one for this kernel",
         _config,
         words=_setting_names,
+    ),
+    Command("pick", "LETTER", "keep this answer of the last comparison: names are shown, --out is it", comparing.pick),
+    Command("diff", "LETTER LETTER", "two answers of the last comparison, word by word", shows=comparing.diff),
+    Command(
+        "votes",
+        "[clear|export FILE]",
+        "how models stand by what was picked, with intervals",
+        comparing.votes,
+        words=lambda: ("clear", "export"),
+    ),
+    Command(
+        "jobs",
+        "[show|stop|wait|code] [N|all]",
+        "the cells asked with --bg; shows one again, stops them, waits for them, puts a job's code into the next cell",
+        shows=jobs.jobs,
+        words=lambda: jobs.WORDS,
     ),
     Command("threads", "", "the conversations of this kernel", keeping.threads),
     Command("history", "[NAME]", "what was said in a conversation", keeping.history, takes_thread=True),
@@ -222,10 +271,12 @@ _ALL = (
         "fix",
         "[--code] [MODEL] [options]",
         "explain the last error; with --code, put a corrected cell next",
+        shows=_fix,
         words=lambda: ("--code",),
         takes_model=True,
         takes_options=True,
     ),
+    Command("panel", "", "a form for all of this: connection, models, parameters, a conversation", shows=_panel),
     Command("login", "", "ask for a cloud key (hidden), test it, keep it in memory", _login),
     Command("logout", "", "forget the key", _logout),
     Command("help", "[WORD]", "all options and commands, or one", _help, words=lambda: tuple(COMMANDS)),
@@ -234,4 +285,5 @@ _ALL = (
 COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
 
 SYNONYMS = {"ls": "list", "models": "list", "settings": "config", "model": "use", "error": "fix"}
+SYNONYMS |= {"delete": "rm", "remove": "rm", "copy": "cp"}
 """Words of other magics and of the ollama command line that mean the same."""

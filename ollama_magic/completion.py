@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython import get_ipython
 
-from .commands import COMMANDS
+from .commands import COMMANDS, SYNONYMS
 from .errors import OllamaMagicError
 from .options import OPTIONS
 from .session import current
+from .settings import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,7 @@ _WAIT_S = 0.25
 _LEAST_S = 0.15
 """A server that is there answers within this, its first connection included, even where the import took the rest."""
 _LINE = re.compile(r"^\s*(%%?)ollama(?=\s)(.*)$")
+_SWEPT = ("temperature", "seed", "max_tokens", "num_ctx", "system", "think", "top_k", "top_p")
 _FLAGS = {flag: option for option in OPTIONS for flag in option.flags if flag.startswith("-")}
 
 
@@ -59,8 +61,12 @@ def complete(line: str, first_line: bool, known: Known) -> tuple[str, list[str]]
     if equals and flag in _FLAGS:
         fragment = value
         candidates = _values_of(flag, words, known)
-    if words and words[-1] == "--tools":  # a list: the last one is being written
+    if words and words[-1] in ("--tools", "--compare"):  # a list: the last one is being written
         fragment = fragment.rpartition(",")[2]
+    if words and words[-1] == "--compare":
+        mode, slash, _ = fragment.partition("/")
+        if slash and mode in MODES:
+            candidates = [f"{mode}/{name}" for name in known.models(mode)]
     return fragment, sorted({word for word in candidates if word.startswith(fragment)})
 
 
@@ -82,9 +88,13 @@ def _values_of(flag: str, words: list[str], known: Known) -> list[str]:
     option = _FLAGS[flag]
     if option.dest == "model":
         return list(known.models(_mode_in(words)))
+    if option.dest == "compare":
+        return [*known.models(_mode_in(words)), *(f"{mode}/" for mode in MODES), "embedded"]
+    if option.dest == "sweep":
+        return [f"{name}=" for name in _SWEPT]
     if option.dest == "thread":
         return list(known.threads())
-    if option.dest in ("attach", "schema", "out", "tools"):
+    if option.dest in ("attach", "schema", "out", "tools", "map"):
         return list(known.variables(functions=option.dest == "tools"))
     return list(option.choices or option.optional)
 
@@ -104,8 +114,8 @@ def _mode_in(words: list[str]) -> str:
 def _command_words(words: list[str], known: Known) -> list[str]:
     if not words:
         return list(COMMANDS)
-    command = COMMANDS.get(words[0])
-    if command is None or len(words) > 1:
+    command = COMMANDS.get(SYNONYMS.get(words[0], words[0]))
+    if command is None or len([word for word in words if not word.startswith("-")]) > 1:
         return list(_FLAGS) if command is not None and command.takes_options else []
     models = known.models("") if command.takes_model else ()
     threads = known.threads() if command.takes_thread else ()

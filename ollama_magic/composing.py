@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from .events import Image, Message
     from .parsing import How
     from .schema import Shape
+    from .secret import Secret
     from .session import Session
     from .settings import Settings
     from .tools import Tool
 
-__all__ = ["compose"]
+__all__ = ["compose", "shape_for"]
 
 DEFAULT_THREAD = "main"
 """The conversation of `-c` where none was begun by name."""
@@ -49,10 +50,11 @@ def compose(
 
     Raises SettingsError (PromptError for what stands in the prompt) before anything is sent.
     """
-    text, parts, notices = _filled(prompt, how, settings, namespace)
+    secrets = session.secrets(settings)
+    text, parts, notices = _filled(prompt, how, settings, namespace, secrets)
     for wanted in how.attach:
         count = sum(len(part.images) for part in parts)
-        part = attach(wanted, namespace, budget=settings.budget, secrets=_secrets(settings), first_picture=count + 1)
+        part = attach(wanted, namespace, budget=settings.budget, secrets=secrets, first_picture=count + 1)
         parts.append(part)
         if part.text:
             text = f"{text}\n\n{part.text}"
@@ -73,20 +75,34 @@ def compose(
         history=history,
         included=tuple((part.expression, part.tokens) for part in parts),
         notices=tuple(notices),
-        shape=_shape(how.schema, namespace) if how.schema else None,
+        shape=shape_for(how.schema, namespace) if how.schema else None,
         tools=tools,
         rounds=settings.rounds,
         cache=cache,
+        top_logprobs=_alternatives(how, settings),
         transcript=transcript,
     )
 
 
+def _alternatives(how: How, settings: Settings) -> int | None:
+    if how.tokens is not None and settings.format in ("html", "math"):
+        raise SettingsError(
+            f"--tokens shows the text token by token, and -f {settings.format} shows what it makes",
+            hint="Leave one of them out.",
+        )
+    if how.tokens is not None and how.compares:
+        raise SettingsError(
+            "--tokens shows one answer token by token, and a comparison has several", hint="Leave one of them out."
+        )
+    return how.tokens
+
+
 def _filled(
-    prompt: str, how: How, settings: Settings, namespace: Mapping[str, Any]
+    prompt: str, how: How, settings: Settings, namespace: Mapping[str, Any], secrets: tuple[Secret, ...]
 ) -> tuple[str, list[Part], list[str]]:
     if how.raw:
         return prompt, [], []
-    found = expand(prompt, namespace, budget=settings.budget, secrets=_secrets(settings))
+    found = expand(prompt, namespace, budget=settings.budget, secrets=secrets)
     known = {name.lower(): name for name in namespace if not name.startswith("_")}
     notices = [
         f"{{{name}}} is no variable here and was sent as it stands, did you mean {known[near[0]]!r}?"
@@ -97,17 +113,13 @@ def _filled(
     return found.text, list(found.parts), notices
 
 
-def _secrets(settings: Settings) -> tuple[Any, ...]:
-    return (settings.key,) if settings.key else ()
-
-
 def _transcript(session: Session, how: How, cell: str, run: str) -> Transcript | None:
     if not (how.thread or how.go_on):
         return None
     return Transcript(how.thread or session.thread or DEFAULT_THREAD, cell, run, how.new)
 
 
-def _shape(wanted: str, namespace: Mapping[str, Any]) -> Shape:
+def shape_for(wanted: str, namespace: Mapping[str, Any]) -> Shape:
     """The schema that `--schema` names: an expression of the notebook, or a text that describes one."""
     if _is_expression(wanted, namespace):
         try:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "ALTERNATIVES",
     "OPTIONS",
     "THINK_LEVELS",
     "Option",
@@ -42,6 +43,9 @@ class Option:
         """Whether a value must follow."""
         return bool(self.metavar) and not self.optional
 
+
+ALTERNATIVES = 5
+"""How many alternatives `--tokens` asks for where it does not say."""
 
 THINK_LEVELS = ("low", "medium", "high", "max", "minimal", "xhigh", "none", "true", "false")
 
@@ -81,6 +85,26 @@ OPTIONS: tuple[Option, ...] = (
         choices=("markdown", "text", "json", "code", "html", "math"),
     ),
     Option(("--out",), "bind the Answer, or the value that --schema asks for, to this variable", "out", "NAME"),
+    Option(
+        ("--tokens",),
+        "colour each token by its probability, with N alternatives (5)",
+        "tokens",
+        "N",
+        optional=tuple(map(str, range(21))),
+    ),
+    Option(
+        ("--compare",),
+        "ask several models at once, side by side; local/, cloud/ or embedded/ before one is its mode",
+        "compare",
+        "A,B,C",
+    ),
+    Option(("--sweep",), "ask with each of these values of an option; repeatable", "sweep", "K=V1,V2", repeat=True),
+    Option(("-n",), "ask so often, side by side", "repeats", "N"),
+    Option(("--blind",), "compare without names until one is picked: %ollama pick B", "blind", value=True),
+    Option(("--map",), "ask for each row of a data frame or list; {column} is put in", "map", "EXPR"),
+    Option(("--into",), "with --map: the answers' column; with --schema what goes before each", "into", "NAME"),
+    Option(("--concurrency",), "with --map: requests at once; adapts if not given", "concurrency", "N"),
+    Option(("--bg",), "return at once; the answer goes on streaming into this cell", "bg", value=True),
     Option(("--cache",), "replay the answer if it was kept, else keep it", "cache", value="use"),
     Option(("--refresh",), "ask again and keep the new answer", "cache", value="refresh"),
     Option(("--no-cache",), "neither replay nor keep", "cache", value="off"),

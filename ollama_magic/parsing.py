@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import re
 import shlex
 from dataclasses import dataclass, field, fields
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .address import without_credentials
 from .errors import SettingsError
-from .options import OPTIONS, THINK_LEVELS, nearest, usage
+from .options import ALTERNATIVES, OPTIONS, THINK_LEVELS, nearest, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["How", "Parsed", "parse_cell_line", "parse_words", "split_line"]
 
-_KEY_WORDS = ("--key", "--api-key", "--apikey", "--api_key", "--token")
+_KEY_NAMES = ("key", "api_key", "apikey", "ollama_api_key")
+_KEY_OPTIONS = (*_KEY_NAMES, "token", "api_token", "secret", "password", "auth", "authorization", "bearer")
+_KEY = re.compile(r"\b[0-9a-f]{32}\.[A-Za-z0-9_-]{16,}")
+"""The form of Ollama's own keys, which no model's name has."""
+_SHORTEST_KEY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,20 @@ class How:
     thread: str = ""
     new: bool = False
     dry_run: bool = False
+    bg: bool = False
+    compare: str = ""
+    sweep: tuple[str, ...] = ()
+    repeats: int = 1
+    blind: bool = False
+    tokens: int | None = None
+    map: str = ""
+    into: str = ""
+    concurrency: int | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether it asks for more answers than one."""
+        return bool(self.compare or self.sweep or self.repeats != 1 or self.blind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +80,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def split_line(line: str) -> list[str]:
-    """The words of a magic's line. SettingsError where a quote is not closed."""
+    """The words of a magic's line. SettingsError where a quote is not closed, or a key is among them."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
     lexer.escape = ""
     try:
-        return list(lexer)
+        words = list(lexer)
     except ValueError:
+        words = []
+    _refuse_keys(words or line.replace("'", " ").replace('"', " ").split())
+    if line.strip() and not words:
         raise SettingsError(
-            f"%%ollama: a quote is opened and not closed in: {line.strip()}",
+            f"%%ollama: a quote is opened and not closed in: {without_credentials(line.strip())}",
             hint="Close it, or put the value in the other kind of quotes.",
-        ) from None
+        )
+    return words
 
 
 def parse_cell_line(line: str) -> Parsed:
@@ -85,13 +110,13 @@ def parse_words(words: Sequence[str]) -> Parsed:
     """
     _refuse_keys(words)
     _refuse_unknown(words)
-    found, extra = _parser().parse_known_intermixed_args(_spell_out_think(words))
+    found, extra = _parser().parse_known_intermixed_args(_spell_out(words))
     values: dict[str, Any] = {name: value for name, value in vars(found).items() if value is not None}
     positional = values.pop("positional", [])
     if extra or len(positional) > 1:
         odd = (extra or positional[1:])[0]
         raise SettingsError(
-            f"%%ollama: cannot place {odd!r}: the first line takes one MODEL and options",
+            f"%%ollama: cannot place {without_credentials(odd)!r}: the first line takes one MODEL and options",
             hint=f"The prompt goes on the lines below it; a value with spaces goes in quotes.\n{usage()}",
         )
     if positional:
@@ -115,8 +140,18 @@ def _how(given: dict[str, Any]) -> How:
         )
     if "tools" in given:
         given["tools"] = tuple(name.strip() for name in given["tools"].split(",") if name.strip())
-    if "attach" in given:
-        given["attach"] = tuple(given["attach"])
+    if "tokens" in given:
+        given["tokens"] = _number(given["tokens"], "--tokens", "10")
+    for name in ("attach", "sweep"):
+        if name in given:
+            given[name] = tuple(given[name])
+    if "concurrency" in given:
+        given["concurrency"] = _number(given["concurrency"], "--concurrency", "8")
+    for name in ("into", "concurrency"):
+        if name in given and not given.get("map"):
+            raise SettingsError(f"%%ollama: --{name} says how to map, and nothing is", hint="Add --map df.")
+    if "repeats" in given:
+        given["repeats"] = _number(given["repeats"], "-n", "5")
     return How(**given)
 
 
@@ -136,23 +171,47 @@ def _parser() -> _Parser:
     return parser
 
 
-def _spell_out_think(words: Sequence[str]) -> list[str]:
-    """`--think` followed by anything but a level means `--think=true`, so that a model may follow it."""
+def _spell_out(words: Sequence[str]) -> list[str]:
+    """`--think` followed by anything but a level means `--think=true`, so that a model may follow it; and `--tokens`
+    by anything but a number the usual one."""
     spelled = []
-    for i, word in enumerate(words):
-        follower = words[i + 1] if i + 1 < len(words) else ""
-        spelled.append("--think=true" if word == "--think" and follower not in THINK_LEVELS else word)
+    for word, follower in zip_longest(words, words[1:], fillvalue=""):
+        if word == "--think" and follower not in THINK_LEVELS:
+            spelled.append("--think=true")
+        elif word == "--tokens" and not _is_number(follower):
+            spelled.append(f"--tokens={ALTERNATIVES}")
+        else:
+            spelled.append(word)
     return spelled
+
+
+def _number(text: str, flag: str, example: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(
+            f"%%ollama: {flag} {text!r} is not a whole number", hint=f"Write for instance {flag} {example}."
+        ) from None
 
 
 def _refuse_keys(words: Iterable[str]) -> None:
     for word in words:
-        if word.partition("=")[0].lower() in _KEY_WORDS:
+        if _is_key(word):
             raise SettingsError(
                 "%%ollama: there is no option for a key: it would be saved in the notebook",
                 hint="Use `%ollama login` (hidden prompt, kept in memory only) or set OLLAMA_API_KEY. "
-                "If a real key stands in this cell, delete it, save the notebook, and make a new key.",
+                "If a real key stands in this cell, delete it, save the notebook, and make a new key."
+                f"{' For the tokens of an answer: --tokens.' if word == '--token' else ''}",
             )
+
+
+def _is_key(word: str) -> bool:
+    name, equals, value = word.partition("=")
+    plain = name.lstrip("-").lower().replace("-", "_")
+    if name.startswith("-"):
+        return plain in _KEY_OPTIONS or _KEY.search(word) is not None
+    named = equals and plain in _KEY_NAMES and len(value) >= _SHORTEST_KEY and " " not in value
+    return bool(named) or _KEY.search(word) is not None
 
 
 def _refuse_unknown(words: Sequence[str]) -> None:
@@ -165,6 +224,7 @@ def _refuse_unknown(words: Sequence[str]) -> None:
         elif flag in known:
             value_follows = known[flag].takes_value and not equals
         elif word.startswith("-") and not _is_number(word) and not _glued_short(word, known):
+            flag = flag if flag.startswith("--") else flag[:2]  # what is glued to a short one is no name
             raise SettingsError(f"%%ollama: unknown option {flag!r}{nearest(flag, known)}", hint=usage())
 
 

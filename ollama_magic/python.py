@@ -13,6 +13,7 @@ from .errors import OllamaMagicError
 from .events import Image
 from .question import Question, Transcript
 from .schema import schema_for
+from .secret import hidden
 from .session import current
 from .settings import FIELDS
 from .tools import tools_from
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from .events import Answer, Event
 
-__all__ = ["Chat", "ask"]
+__all__ = ["Chat", "ask", "pictures"]
 
 _SETTINGS = {field.name for field in FIELDS} - {"options"}
+_OWN = ("schema", "images", "tools", "top_logprobs")
 
 
 def ask(
@@ -37,6 +39,7 @@ def ask(
     tools: Sequence[Callable[..., Any]] = (),
     thread: str = "",
     think: bool | str | None = None,
+    top_logprobs: int | None = None,
     **options: Any,
 ) -> Answer:
     """Ask, wait, and return the Answer; shows nothing.
@@ -44,10 +47,14 @@ def ask(
     What is not given is as `%ollama config` says. `schema`: a pydantic model, dataclass, TypedDict, JSON schema, or a
     text such as "name: str, year: int"; then `answer.value` is of that type. `images`: encoded bytes, files, figures,
     PIL images or arrays. `tools`: functions the model may call, run in this thread. `thread`: the conversation to go
-    on with, shared with `%%ollama -i`. `options`: settings (mode, host, cache, ...) or the model's own (top_k, ...).
-    Raises what went wrong, with `.partial`; the text so far is kept in `ollama_magic.last`.
+    on with, shared with `%%ollama -i`. `top_logprobs`: 0 to 20 alternatives for each token, in
+    `answer.probabilities`; the answer as the last line of a cell then shows them. `options`: settings (mode, host,
+    cache, ...) or the model's own (top_k, ...). Raises what went wrong, with `.partial`; the text so far is kept in
+    `ollama_magic.last`.
     """
+    options = hidden(options)
     how = {"system": system, "schema": schema, "images": images, "tools": tools, "think": think}
+    how["top_logprobs"] = top_logprobs
     answer, problem = answer_into(_Silent(), _reading(prompt, thread, {"model": model, **how, **options}))
     if problem is not None:
         raise problem
@@ -67,7 +74,7 @@ class Chat:
             _count += 1
             name = f"chat-{_count}"
         self.name = name
-        self._how = {"model": model, **how}
+        self._how = {"model": model, **hidden(how)}
 
     def __call__(self, prompt: str, **how: Any) -> Answer:
         """Ask the next question of this conversation."""
@@ -116,7 +123,7 @@ class _Silent:
 
 def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
     """A question from Python; `how` as for `ask`."""
-    given = {name: value for name, value in how.items() if name not in ("schema", "images", "tools")}
+    given = {name: value for name, value in how.items() if name not in _OWN}
     known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
     own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
     own = {**(given.get("options") or {}), **own}
@@ -124,15 +131,21 @@ def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
     session, tools, schema = current(), _several(how.get("tools")), how.get("schema")
     question = Question(
         prompt=prompt,
-        images=tuple(_image(each) for each in _several(how.get("images"))),
+        images=pictures(how.get("images")),
         history=session.threads.history(thread) if thread else (),
         shape=None if schema is None else schema_for(schema),
         tools=tuple(tools_from({}, tools)),
         rounds=settings.rounds,
         cache="off" if tools else settings.cache,
+        top_logprobs=how.get("top_logprobs"),
         transcript=Transcript(thread) if thread else None,
     )
     return Reading(session, question, settings)
+
+
+def pictures(given: Any) -> tuple[Image, ...]:
+    """What `images=` was given, one or several, as pictures. Raises PromptError for what is none."""
+    return tuple(_image(each) for each in _several(given))
 
 
 def _several(given: Any) -> list[Any]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
+from tests.fake_rules import RuledOllama, prompt_of
+from tests.kernel.harness import Kernel
 from tests.test_rows import ROWS
-
-if TYPE_CHECKING:
-    from tests.fake_ollama import FakeOllama
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,20 +22,15 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-# Runs each block as a cell of one IPython shell, and stops at the first that fails.
-RUN_CELLS = """
-import json, sys
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
-
-config = Config()
-config.HistoryManager.enabled = False
-shell = InteractiveShell.instance(config=config)
-for cell in json.load(sys.stdin):
-    result = shell.run_cell(cell)
-    if not result.success:
-        sys.exit(f"this block failed:\\n{cell}\\n{result.error_before_exec or result.error_in_exec}")
-"""
+REPLIES = {
+    "Explain": "A p-value is a probability.",
+    "Why": "Because it counts.",
+    "Compare": "The Danube is the longest.",
+    "List": '{"items": [{"city": "Vienna", "country": "Austria"}]}',
+    "Describe": '{"country": "Portugal", "population": 545796}',
+    "In": '{"country": "Romania"}',
+}
+"""What the server answers, by the first word of a prompt; to all others that it is Germany."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -57,39 +50,41 @@ def test_code_blocks_say_what_they_are() -> None:
 
 @pytest.mark.slow
 @pytest.mark.kernel
-def test_python_blocks_run_from_top_to_bottom(fake: FakeOllama) -> None:
-    fake.says("A p-value is ", "a probability.").then().says("Because ", "it counts.").then()
-    fake.says("The Danube ", "is the longest.").then()
-    fake.says('{"items": [{"city": "Vienna", ', '"country": "Austria"}]}').then()
-    fake.says("The middle ", "value.").then().says("What is ", "in the middle.").then()
-    fake.says('{"country": "Portugal", ', '"population": 545796}').then()
-    fake.says("The Danube and the Rhine.").then().says("Petrel").then()
+def test_python_blocks_run_from_top_to_bottom(tmp_path: Path) -> None:
     cells = [code for kind, code in BLOCKS if kind == "python"]
-    run = subprocess.run(
-        [sys.executable, "-W", "error::SyntaxWarning", "-c", RUN_CELLS],
-        input=json.dumps(cells),
-        env=environment(OLLAMA_HOST=fake.url),
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    asked = [request.json for request in fake.recorded if request.path.endswith(("/chat", "/chat/completions"))]
-    assert [body["messages"][-1]["content"].split()[0] for body in asked] == [
-        *("Explain", "Why", "Compare", "List", "Define", "Say", "Describe", "Which", "Give", "Tell", "Where"),
-        *("Name", "Count"),
-    ]
+    shown = []
+    with RuledOllama() as fake:
+        fake.rule = lambda prompt: REPLIES.get(prompt.split()[0], "It is Germany.")
+        env = {
+            "OLLAMA_HOST": fake.url,
+            "OLLAMA_MAGIC_CACHE_DIR": str(tmp_path),
+            "PYTHONWARNINGS": "error::SyntaxWarning",
+        }
+        with Kernel(str(tmp_path), {**env, "PYTHONPATH": str(ROOT)}) as kernel:
+            for code in cells:
+                cell = kernel.run(code)
+                assert cell.reply["status"] == "ok", f"this block failed:\n{code}\n{cell.shown()}"
+                shown.append(cell.shown("text/plain"))
+    asked: dict[str, list[dict[str, Any]]] = {}
+    for request in fake.recorded:
+        if request.path.endswith(("/chat", "/chat/completions")):
+            asked.setdefault(prompt_of(request).split()[0], []).append(request.json)
+    assert {word: len(bodies) for word, bodies in asked.items()} == {
+        **dict.fromkeys(("Why", "Compare", "List", "Define", "Say", "Describe", "Which", "Give", "Tell", "Count"), 1),
+        "Name": 2,
+        "In": 3,  # a colour and a prime number; a row each
+        "Tell": 2,
+        "Explain": 3,
+        "Where": 3,  # a p-value and two columns; a chat and two models
+    }
     # Variables, the conversation and the tool were sent with their prompts.
-    compared, listed, defined, said, _, which = asked[2:8]
-    assert "| Danube | 2850 |" in compared["messages"][-1]["content"]
-    assert listed["response_format"]["type"] == "json_schema"
-    assert [message["role"] for message in defined["messages"] + said["messages"]] == [
-        *("user", "user", "assistant", "user"),
-    ]
-    assert which["tools"][0]["function"]["name"] == "longest"
-    assert "Portugal" in run.stdout
-    assert "Vienna" in run.stdout
+    assert "| Danube | 2850 |" in asked["Compare"][0]["messages"][-1]["content"]
+    assert asked["List"][0]["response_format"]["type"] == "json_schema"
+    assert [message["role"] for message in asked["Say"][0]["messages"]] == ["user", "assistant", "user"]
+    assert asked["Which"][0]["tools"][0]["function"]["name"] == "longest"
+    everything = "\n".join(shown)
+    for found in ("Portugal", "Vienna", "Romania", "smollm2:135m", "100%"):
+        assert found in everything
 
 
 @pytest.mark.parametrize("command", [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()])

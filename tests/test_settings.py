@@ -24,6 +24,7 @@ from ollama_magic.settings import (
     parse_option_value,
     resolve,
 )
+from tests.tables import folded
 
 KEY = "sk-secret-0123456789"
 
@@ -37,14 +38,14 @@ def cell(**values: object) -> Settings:
 LAYERS = ["cell", "%ollama", "environment", ".env", "configuration"]
 
 
-@pytest.mark.parametrize("strongest", range(len(LAYERS)))
+@folded("strongest", range(len(LAYERS)))
 def test_the_strongest_layer_that_says_something_counts(strongest):
     layers = [Layer(name, {"model": name} if i >= strongest else {"seed": i}) for i, name in enumerate(LAYERS)]
     settings = resolve(*layers)
     assert settings.model == settings.origin("model") == LAYERS[strongest]
 
 
-@pytest.mark.parametrize("unset", [None, "", "  "])
+@folded("unset", [None, "", "  "])
 def test_an_empty_value_is_unset(unset):
     settings = resolve(
         Layer("cell", {"model": unset, "host": unset, "key": unset}), Layer("environment", {"model": "m"})
@@ -111,7 +112,7 @@ ENVIRONMENT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("environ", "name", "value", "variable"), ENVIRONMENT)
+@folded(("environ", "name", "value", "variable"), ENVIRONMENT)
 def test_the_environment(environ, name, value, variable):
     settings = resolve(environment_layer(environ))
     assert getattr(settings, name) == (value() if callable(value) else value)
@@ -132,7 +133,7 @@ def test_the_process_environment_is_read_when_asked(monkeypatch):
     assert resolve(environment_layer()).model is None
 
 
-@pytest.mark.parametrize(
+@folded(
     ("strong", "weak", "mode"),
     [
         ({"direct_cloud": "0"}, {"direct_cloud": "1"}, "local"),
@@ -192,7 +193,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "expected"), GOOD)
+@folded(("name", "given", "expected"), GOOD)
 def test_values_are_typed(name, given, expected):
     value = getattr(cell(**{name: given}), name)
     assert value == expected
@@ -249,7 +250,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "hint"), BAD, ids=lambda value: ascii(value).partition(" at 0x")[0][:40])
+@folded(("name", "given", "hint"), BAD, ids=lambda value: ascii(value).partition(" at 0x")[0][:40])
 def test_a_value_that_cannot_be_used_is_named_with_its_origin(name, given, hint):
     with pytest.raises(SettingsError) as caught:
         resolve(Layer("environment", {name: given}, {name: "SOME_VARIABLE"}))
@@ -266,7 +267,7 @@ def test_an_unknown_setting_gets_the_nearest_one():
     assert caught.value.hint.startswith("Did you mean temperature?")
 
 
-@pytest.mark.parametrize(
+@folded(
     ("text", "value"),
     [
         ("20", 20),
@@ -305,7 +306,7 @@ def test_options_of_all_layers_are_merged():
     assert settings.origin("options") == "cell + environment (OLLAMA_MAGIC_OPTIONS) + configuration"
 
 
-@pytest.mark.parametrize(
+@folded(
     ("strong", "weak", "expected"),
     [
         ({}, {}, {}),
@@ -348,9 +349,7 @@ def test_rows_show_values_and_origins_and_no_secret():
         assert "hunter" not in shown
 
 
-@pytest.mark.parametrize(
-    ("mode", "host"), list(zip(MODES, [LOCAL.display, CLOUD.display, "started when needed"], strict=True))
-)
+@folded(("mode", "host"), list(zip(MODES, [LOCAL.display, CLOUD.display, "started when needed"], strict=True)))
 def test_the_host_shown_is_the_one_that_the_mode_uses(mode, host):
     assert next(row.value for row in cell(mode=mode).rows() if row.name == "host") == host
 
@@ -360,7 +359,7 @@ def test_a_layer_shows_no_values():
     assert "hunter" not in repr(environment_layer({"OLLAMA_HOST": "me:hunter22@h"}))
 
 
-@pytest.mark.parametrize("text", [f"{KEY} x", f"{KEY}\nx", f"Bearer {KEY}", f"{KEY}é", 7])
+@folded("text", [f"{KEY} x", f"{KEY}\nx", f"Bearer {KEY}", f"{KEY}é", 7])
 def test_a_bad_key_is_not_shown(text):
     with pytest.raises(SettingsError) as caught:
         cell(key=text)
@@ -489,3 +488,11 @@ def test_importing_it_brings_nothing_heavy():
     environ = {**os.environ, "PYTHONPATH": str(Path(envfile.__file__).parent.parent)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_cloud_is_asked_at_a_gateway_that_may_have_the_key_and_else_at_ollama_com():
+    gateway = cell(host="https://gate.example", trusted_hosts="gate.example", api="native").at_cloud("--web")
+    assert (gateway.mode, gateway.host.url, gateway.origin("mode")) == ("cloud", "https://gate.example", "--web")
+    for host in ("https://gate.example", "http://localhost:11434", None):
+        elsewhere = cell(host=host).at_cloud("--web")
+        assert (elsewhere.mode, elsewhere.host, elsewhere.origin("host")) == ("cloud", CLOUD, "--web")

@@ -163,3 +163,34 @@ def test_login_asks_without_echo_tests_the_key_and_keeps_it_in_memory(cloud_term
     cloud_terminal.expect(pexpect.EOF)
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or b"sk-right" not in file.read_bytes()
+
+
+def test_a_pull_leaves_one_line_and_an_interrupt_gives_the_terminal_back(terminal, fake, gate):
+    fake.offers("tiny:1b", 4_000_000, 500).pull_waits_for(gate, at=2_000_000)
+    terminal.sendline("%ollama pull tiny:1b")
+    terminal.expect("50 %")
+    terminal.sendintr()
+    terminal.expect("tiny:1b: stopped after 2.0 MB of 4.0 MB")
+    assert fake.disconnected.wait(10)
+    terminal.expect(r"In \[3\]: ")
+    gate.set()
+    terminal.sendline("%ollama pull tiny:1b")
+    terminal.expect("tiny:1b is here: 4.0 MB")
+    terminal.expect(r"In \[4\]: ")
+    terminal.sendline("%ollama rm tiny:1b")
+    terminal.expect(r"Remove tiny:1b \(1.3 GB\) from the disk\?")
+    terminal.sendline("y")
+    terminal.expect("tiny:1b is removed")
+
+
+def test_a_background_cell_says_when_it_has_ended(terminal, fake, gate):
+    fake.says("slowly ").waits_for(gate).says("said")
+    ask(terminal, line="%%ollama llama3.2 --bg --out a")
+    terminal.expect("a is bound when it ends")
+    terminal.expect(r"In \[3\]: ")
+    terminal.sendline("6 * 7")  # the terminal is free meanwhile
+    terminal.expect("42")
+    gate.set()
+    terminal.expect("Job 1 has its answer. See it: %ollama jobs show 1")
+    terminal.sendline("%ollama jobs show 1")
+    terminal.expect("slowly said")

@@ -12,7 +12,7 @@ from ollama_magic.render.preview import Preview
 from ollama_magic.render.tables import Card, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ollama_magic.errors import OllamaMagicError
     from ollama_magic.events import Answer, Event
@@ -26,10 +26,12 @@ __all__ = [
     "View",
     "answer_bundle",
     "place_of",
+    "placed_view",
     "register_formatters",
     "say",
     "show",
     "view_for",
+    "with_stop_button",
 ]
 
 
@@ -69,6 +71,20 @@ def view_for(shell: Any, settings: ViewSettings, whole_cell: bool = False) -> Vi
     from ollama_magic.render.plain import PlainView
 
     return PlainView(settings)
+
+
+def placed_view(shell: Any, settings: ViewSettings, note: Callable[[Answer | None], str]) -> View:
+    """A view in one output of the running cell of a notebook, which any thread may show into, at any time after."""
+    from ollama_magic.render.placed import PlacedView
+
+    return PlacedView(shell, settings, note)
+
+
+def with_stop_button(view: View, shell: Any, stop: Callable[[], object]) -> View:
+    """`view` with a Stop button beside it while it streams, where a click can reach a busy kernel; else `view`."""
+    from ollama_magic.render.stopping import with_stop_button as wrapped
+
+    return wrapped(view, shell, stop)
 
 
 def show(shell: Any, value: Answer | Card | OllamaMagicError | Preview | Table | str) -> None:
