@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .errors import OllamaMagicError
     from .evaluating import Evaluation, contains, equals, evaluate, judge, parses
     from .events import Answer, Image, Message, Request
-    from .mapping import map
+    from .mapping import map as map
     from .panels import panel
     from .python import Chat, ask
 

@@ -31,7 +31,7 @@ _WINDOW_S: Final = 6.0
 _SAMPLE_S: Final = 0.1
 _RATE_AFTER_S: Final = 0.5
 """Seconds of download before its rate means anything."""
-_MOST_LAYERS: Final = 1000
+_MOST_LAYERS: Final = 200
 _MOST_BYTES: Final = 2**63
 
 
