@@ -6,7 +6,7 @@ import argparse
 import platform
 from typing import TYPE_CHECKING
 
-from benchmarks import client_cpu, loading, objects, screen
+from benchmarks import client_cpu, compare, loading, mapping, objects, panel, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +18,9 @@ _ALL: dict[str, Callable[[bool], Iterable[Table]]] = {
     "client": client_cpu.run,
     "screen": screen.run,
     "objects": objects.run,
+    "mapping": mapping.run,
+    "compare": compare.run,
+    "panel": panel.run,
 }
 
 

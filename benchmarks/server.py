@@ -98,7 +98,7 @@ async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
             length = next((int(h[15:]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:")), 0)
             body = await reader.readexactly(length)
-            if method == "POST":
+            if method == "POST" and "/chat" in path:
                 answering = asyncio.ensure_future(_answer(path, json.loads(body)["model"], writer))
                 gone = asyncio.ensure_future(reader.read(1))
                 gone.add_done_callback(lambda task: task.cancelled() or task.exception())

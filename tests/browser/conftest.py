@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.lab import find_browser, running_lab
+from tests.browser.lab import FRONT_ENDS, find_browser, running_lab
+from tests.browser.panel import Panel
+from tests.fake_ollama import FakeOllama
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +51,38 @@ def lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """JupyterLab with copies of the notebooks, answered by the embedded engine."""
     with running_lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_fake() -> Iterator[FakeOllama]:
+    """One scripted server for all notebooks of `fake_lab`."""
+    with FakeOllama() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fake_lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory, shared_fake: FakeOllama) -> Iterator[Lab]:
+    """A server whose kernels ask `shared_fake`, and would trust it with a key."""
+    env = {"OLLAMA_HOST": shared_fake.url, "OLLAMA_MAGIC_TRUSTED_HOSTS": f"127.0.0.1:{shared_fake.port}"}
+    with running_lab(tmp_path_factory.mktemp("fake_lab"), env) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=FRONT_ENDS)
+def panel(request: pytest.FixtureRequest, fake_lab: Lab, page: Page) -> Panel:
+    """An open panel, in JupyterLab and in Notebook 7; one for a module."""
+    module = request.module.__name__.rpartition(".")[2]
+    panel = Panel(fake_lab, page, request.param, f"{module}-{request.param}.ipynb")
+    panel.open("import pandas as pd; df = pd.DataFrame({'colour': ['red', 'green'], 'count': [1, 2]})")
+    return panel
+
+
+@pytest.fixture
+def asked(shared_fake: FakeOllama) -> Iterator[FakeOllama]:
+    """`shared_fake` with nothing scripted, and again afterwards."""
+    models = list(shared_fake.models)
+    shared_fake.forget().requires_key("")
+    shared_fake.disconnected.clear()
+    yield shared_fake
+    shared_fake.forget().requires_key("")
+    shared_fake.models[:] = models

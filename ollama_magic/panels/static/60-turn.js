@@ -10,7 +10,7 @@ function createTurn(given, typesetter) {
   const notices = h("div", { class: "om-notices" });
   const thinking = createThinking();
   const chunks = h("div", { class: "om-chunks" });
-  const tail = h("div", { class: CHUNK });
+  const tail = h("div", { class: `${CHUNK} om-tail` });
   const marks = h("div", { class: "om-marks" });
   const problem = h("div", { class: "om-error", hidden: true });
   const phase = h("div", { class: "om-phase", hidden: true });

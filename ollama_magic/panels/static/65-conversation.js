@@ -2,6 +2,7 @@
 // stays where the reader is otherwise.
 
 const NEAR_END_PX = 40;
+const TOUCHED_MS = 1000; // how long a page may take to scroll after a key or a wheel
 const ENDINGS = { stopped: "Stopped.", failed: "The answer failed.", done: "The answer is complete." };
 
 function createConversation(panel, composer) {
@@ -24,12 +25,22 @@ function createConversation(panel, composer) {
   let following = true;
   let top = 0;
 
+  // Only the reader leaves the end. A scroll event comes also when the panel gets another width or a chunk its height.
+  let touched = 0;
+  for (const kind of ["wheel", "touchmove", "keydown"]) {
+    log.addEventListener(kind, () => (touched = performance.now()), { passive: true });
+  }
+  log.addEventListener("pointerdown", (event) => {
+    // The scroll bar: nothing tells when it is let go.
+    if (event.target === log) touched = Infinity;
+  });
   log.addEventListener("scroll", () => {
-    // Only going up is leaving the end: text that came meanwhile makes the end go away by itself.
-    if (log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX) following = true;
-    else if (log.scrollTop < top) following = false;
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX) {
+      following = true;
+      toEnd.hidden = true;
+      if (touched === Infinity) touched = performance.now();
+    } else if (log.scrollTop < top && performance.now() - touched < TOUCHED_MS) following = false;
     top = log.scrollTop;
-    if (following) toEnd.hidden = true;
   });
   // After the browser's own layout, so that nothing has to be laid out twice.
   const growth = new ResizeObserver(() => {
@@ -79,7 +90,7 @@ function createConversation(panel, composer) {
       return known;
     });
     // A turn that was just asked is what the reader wants to see.
-    if (another || added.some((turn) => turn.isLive())) following = true;
+    if (another || added.some((turn) => turn.isLive() && !turn.root.isConnected)) following = true;
     for (const turn of dropped.values()) turn.root.remove();
     if (keep > 0) turns.at(keep - 1)?.offer(false);
     turns = [...turns.slice(0, keep), ...added];

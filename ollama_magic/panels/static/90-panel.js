@@ -53,6 +53,7 @@ function createPanel(model, el) {
   );
   let own = { model_id: "", panel: "" };
   let closed = false;
+  let area = null;
 
   const shows = {
     panel: (message) => (own = message),
@@ -86,6 +87,8 @@ function createPanel(model, el) {
   /** The kernel is there. Where the conversation would be far below, settings that need nobody fold themselves. */
   function begin() {
     root.classList.add("om-live");
+    area = root.closest(".jp-OutputArea");
+    area?.classList.add("om-holds-live");
     if (root.clientWidth < NARROW_PX && connection.isFine()) {
       connection.fold();
       models.fold();
@@ -114,6 +117,7 @@ function createPanel(model, el) {
   return () => {
     link.close();
     conversation.close();
+    area?.classList.remove("om-holds-live");
     root.remove();
   };
 }
