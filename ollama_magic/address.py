@@ -25,6 +25,7 @@ __all__ = [
     "port_number",
     "refuse",
     "take_apart",
+    "without_credentials",
 ]
 
 SCHEME_PORTS: Final = {"http": 80, "https": 443}
@@ -174,11 +175,15 @@ def _check_userinfo(text: str, userinfo: str) -> None:
         refuse(text, "its user name has a colon, or its credentials a control character")
 
 
+def without_credentials(text: str) -> str:
+    """`text` from its last "@" on: whatever stands before one, however it is written, may be a password."""
+    pieces = re.split("@|%40|\uff20", text)
+    return f"***@{pieces[-1]}" if len(pieces) > 1 else text
+
+
 def refuse(text: str, why: str) -> NoReturn:
     """Raise SettingsError for the address `text`, without showing what may be a password in it."""
-    # Whatever stands before an @, however it is written, may be a password.
-    pieces = re.split("@|%40|\uff20", text)
-    shown = f"***@{pieces[-1]}" if len(pieces) > 1 else text
+    shown = without_credentials(text)
     shown = ascii(shown if len(shown) <= 80 else shown[:80] + "...")
     raise SettingsError(
         f"{shown} cannot be used as a host: {why}",

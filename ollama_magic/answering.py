@@ -10,6 +10,7 @@ from .builder import AnswerBuilder
 from .chat import ToolWork, read_shape
 from .errors import OllamaMagicError, Unsupported
 from .events import Text, Thinking, ToolResult
+from .secret import redact
 from .threads import Turn
 from .tools import refused, run_tool
 
@@ -75,9 +76,14 @@ class Reading:
                 yield events
                 for work in batch:
                     if isinstance(work, ToolWork) and not self._stopped:
-                        work.deliver(_call(work.call, self._question.tools, self._allowed))
+                        work.deliver(self._called(work.call))
         if job.cut:
             raise Stopped
+
+    def _called(self, call: ToolCall) -> ToolResult:
+        """What came of a call, without the keys that a function may have come upon, in the environment for one."""
+        result = _call(call, self._question.tools, self._allowed)
+        return replace(result, text=redact(result.text, self._session.secrets(self._settings)))
 
     def stop(self, wait_s: float = 2.0) -> bool:
         """End the answer from another thread, as an interrupt does from its own: whoever reads it gets Stopped.

@@ -155,6 +155,7 @@ class ChatStream:
                 silence.stop()
             await self._finish(opening)
         if self._error is not None:
+            data = b""  # a server may have echoed the key, and a traceback be shown with its variables
             self._error = await self._server.explain(self._error, self._endpoint)
             self._error.partial = self._builder.text
             raise self._error

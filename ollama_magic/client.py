@@ -33,6 +33,7 @@ from .jsoncalls import ask_json, json_call, stream_json
 from .lookups import names_near
 from .opening import Limits, Server
 from .retry import Retry, without_key
+from .secret import hidden
 from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
 from .wire.catalog import Model, decode_models_v1, decode_ps, decode_show, decode_tags, full_name, runs_in_cloud
 from .wire.hints import pull_hint
@@ -61,10 +62,11 @@ class Client:
     """
 
     def __init__(self, settings: Settings | None = None, *, retry: Retry | None = None, **overrides: object) -> None:
+        overrides = hidden(overrides)
         if settings is not None and overrides:
             raise TypeError("give resolved settings or single ones by name, not both")
         if settings is None:
-            settings = resolve(Layer("Client", overrides), environment_layer(), dotenv_layer(Path.cwd()))
+            settings = resolve(Layer("Client", overrides), environment_layer(), dotenv_layer(Path()))
         self.settings = settings
         self._retry = retry or Retry()
         self._endpoint = None if settings.mode == "embedded" else endpoint_for(settings)

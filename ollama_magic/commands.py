@@ -104,8 +104,9 @@ def _config(session: Session, words: list[str]) -> Table:
         )
     known = {field.name: field for field in FIELDS}
     if words[0] not in known:
+        word = without_credentials(words[0])
         raise SettingsError(
-            f"%ollama config: no setting {words[0]!r}{nearest(words[0], known)}", hint=f"Settings: {', '.join(known)}."
+            f"%ollama config: no setting {word!r}{nearest(word, known)}", hint=f"Settings: {', '.join(known)}."
         )
     if len(words) > 1:
         if words[0] == "key":

@@ -11,6 +11,7 @@ from . import bridge
 from .client import Client
 from .errors import OllamaMagicError, SettingsError
 from .many import Limiter, Outcome, run_many
+from .secret import hidden
 from .session import current
 from .settings import FIELDS
 from .vectors import Embedder, choose_embedder
@@ -51,7 +52,7 @@ def embed(
     it, unless `truncate` lets its end be cut. `errors="nan"` makes rows of NaN of what failed, with a warning.
     `settings` as for `ask`. Raises what went wrong, ImportError without numpy, and SettingsError for what is no text.
     """
-    numpy = _numpy()
+    numpy, settings = _numpy(), hidden(settings)
     listed = _texts(texts)
     if batch < 1 or errors not in ("raise", "nan"):
         raise SettingsError("batch is at least 1, and errors is 'raise' or 'nan'", hint="Leave them out.")

@@ -24,7 +24,10 @@ def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
     ${NAME} stands for another line of the file, never for a variable of the environment: a file that came with
     somebody's folder must not be able to put a secret of yours into a host's name.
     """
-    start = start.absolute()
+    try:
+        start = start.absolute()
+    except FileNotFoundError:  # the working directory was deleted
+        return None
     for folder in (start, *start.parents):
         file = folder / ".env"
         try:
@@ -43,8 +46,14 @@ def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
 
 
 def without_our_key(**changes: str) -> dict[str, str]:
-    """The environment for a program that has no business with the API key: this process's, with `changes`."""
-    return {**{name: value for name, value in os.environ.items() if name != "OLLAMA_API_KEY"}, **changes}
+    """The environment for a program that is to have no key and no host's password: this process's, with `changes`."""
+    hosts = ("OLLAMA_HOST", "OLLAMA_MAGIC_HOST")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "OLLAMA_API_KEY" and not (name in hosts and "@" in value)
+    }
+    return {**kept, **changes}
 
 
 def _values(file: Path) -> dict[str, str]:

@@ -45,12 +45,13 @@ __all__ = [
     "strip_control",
 ]
 
-# ANSI sequences (CSI, OSC, two-character escapes), then what is left of C0 and C1 except tab and newline, and the
-# bidirectional overrides that make a text read otherwise than it is.
+# ANSI sequences: CSI; strings with their content (OSC, which has titles, links and the clipboard, and DCS, SOS, PM,
+# APC); the same begun by one C1 character; short escapes. Then what is left of C0 and C1 except tab and
+# newline, and the bidirectional overrides that make a text read otherwise than it is.
 _CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)"
-    r"|\x1b[@-_]?"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]+[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\n\x80-\x9f]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b(?:[ -/]*[0-~])?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 

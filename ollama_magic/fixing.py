@@ -52,7 +52,7 @@ def fix(session: Session, words: list[str], shell: Any) -> None:
     if not wants_code:
         values = {"format": "markdown", **values}
     settings = session.settings(values)
-    question = question_about(session, shell.user_ns, (settings.key,) if settings.key else ())
+    question = question_about(session, shell.user_ns, session.secrets(settings))
     answer, problem = answer_into(view_for(shell, settings), Reading(session, question, settings))
     if problem is not None:
         raise problem from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from .address import SCHEME_PORTS, base_path, has_odd_characters, ip_address, port_number, refuse, take_apart
+from .errors import SettingsError
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -79,6 +80,15 @@ def parse_host(text: str) -> Host:
     surface. http://ollama.com becomes https. Raises SettingsError, without showing credentials, for all that is not
     clearly one host.
     """
+    try:
+        return _read_host(text)
+    except SettingsError as error:
+        message, hint = error.message, error.hint
+    del text  # a traceback may be shown with its variables, which end here
+    raise SettingsError(message, hint=hint)
+
+
+def _read_host(text: str) -> Host:
     text = text.strip().strip("\"'").strip()
     if not text:
         return LOCAL
@@ -143,7 +153,12 @@ def parse_trusted(text: str) -> tuple[Trusted, ...]:
 
     Raises SettingsError for wildcards, paths, credentials, and for plain http beyond the loopback interface.
     """
-    return tuple(_trusted_entry(entry) for entry in re.split(r"[,\s]+", text.strip().strip("\"'")) if entry)
+    try:
+        return tuple(_trusted_entry(entry) for entry in re.split(r"[,\s]+", text.strip().strip("\"'")) if entry)
+    except SettingsError as error:
+        message, hint = error.message, error.hint
+    del text
+    raise SettingsError(message, hint=hint)
 
 
 def _trusted_entry(entry: str) -> Trusted:

@@ -54,12 +54,13 @@ async def ask_json(
         )
     except BodyBroken as error:
         failure = Unreachable(f"the connection to {endpoint.host.display} broke: {error}", hint="Try it again.")
-    except ValueError:
+    except (ValueError, RecursionError):
         failure = error_from_text(data.decode("utf-8", "replace"), target_of(endpoint, call))
     else:
         if not (isinstance(value, dict) and value.get("error")):
             return value
         failure = error_from_stream(value, target_of(endpoint, call))
+    data, value = b"", None  # a server may have echoed the key, and a traceback be shown with its variables
     raise without_key(failure, endpoint)
 
 
@@ -109,6 +110,7 @@ async def stream_json(
         if exchange is not None:
             await close_surely(exchange.aclose())
     if failure is not None:
+        data, found = None, {}
         raise without_key(failure, endpoint)
 
 

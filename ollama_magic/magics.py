@@ -26,13 +26,22 @@ def _unset(trait: type[Any], text: str) -> Any:
     return trait(None, allow_none=True, help=text).tag(config=True)
 
 
+class _Host(Unicode):  # type: ignore[type-arg]
+    """A text that `%config OllamaMagics` shows without the user and password in it."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        from .secret import hidden
+
+        return hidden({"host": super().validate(obj, value)})["host"]
+
+
 @magics_class
 class OllamaMagics(Magics):
     """Prompt Ollama models from cells. Each trait is the weakest layer of the setting of its name."""
 
     # There is no trait for the key: `%config OllamaMagics` would print it.
     mode = _unset(Unicode, "local, cloud or embedded")
-    host = _unset(Unicode, "the server, in any form that OLLAMA_HOST takes")
+    host = _unset(_Host, "the server, in any form that OLLAMA_HOST takes")
     model = _unset(Unicode, "the model for cells that name none")
     api = _unset(Unicode, "auto, openai or native")
     system = _unset(Unicode, "system prompt")

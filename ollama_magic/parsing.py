@@ -27,7 +27,7 @@ __all__ = ["How", "Parsed", "parse_cell_line", "parse_words", "split_line"]
 
 _KEY_NAMES = ("key", "api_key", "apikey", "ollama_api_key")
 _KEY_OPTIONS = (*_KEY_NAMES, "token", "api_token", "secret", "password", "auth", "authorization", "bearer")
-_KEY = re.compile(r"\b[0-9a-f]{32}\.[A-Za-z0-9_-]{16,}")
+_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}\.[A-Za-z0-9_-]{16,}")
 """The form of Ollama's own keys, which no model's name has."""
 _SHORTEST_KEY = 8
 
@@ -156,7 +156,9 @@ def _how(given: dict[str, Any]) -> How:
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="%%ollama", add_help=False, allow_abbrev=False)
+    # With a usage of its own: to make one costs more than all of the parsing, and an interrupt that strikes there would
+    # end in an AttributeError of argparse's.
+    parser = _Parser(prog="%%ollama", usage="%%ollama", add_help=False, allow_abbrev=False)
     parser.add_argument("positional", nargs="*")
     for option in OPTIONS:
         flags = [flag for flag in option.flags if flag.startswith("-")]

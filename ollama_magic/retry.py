@@ -141,6 +141,9 @@ async def _attempt(
         )
     except Failure as failure:
         return failure.with_traceback(None)
+    except OllamaMagicError as odd:  # a redirect that is not followed: where to, the server says
+        odd.__cause__ = odd.__context__ = None  # nor what of it the variables of those frames hold
+        return _Refused(without_key(odd, endpoint).with_traceback(None), 0, again=False)
     if 200 <= exchange.status < 300:
         return exchange
     try:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import json
 import re
-from typing import TYPE_CHECKING, Final, NoReturn, final
-from urllib.parse import quote, unquote
+from html.entities import codepoint2name
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
+from urllib.parse import unquote
 
 from .errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Secret", "parse_key", "redact"]
+__all__ = ["Secret", "Written", "hidden", "parse_key", "redact"]
 
 HIDDEN: Final = "***"
 _SHORTEST: Final = 4
 """A shorter text is not taken out: it would also be found inside ordinary words."""
+_LONG: Final = 16
+_BEGINNING: Final = 8
+"""Of a form of at least _LONG characters so many are enough to be taken out: a message may have been cut inside it."""
 
 
 @final
@@ -40,6 +43,11 @@ class Secret:
     def reveal(self) -> str:
         """The text itself. Call it only where it leaves for the host that may have it."""
         return self._value
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it, or the password after a user's name, could be an ordinary word, and so stand in any text."""
+        return len(self._value.rpartition(":")[2]) < _BEGINNING
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -69,7 +77,7 @@ class Secret:
         raise AttributeError("a Secret cannot be changed")
 
     def __dir__(self) -> list[str]:
-        return ["reveal"]
+        return ["is_short", "reveal"]
 
     def __copy__(self) -> Secret:
         return self
@@ -88,50 +96,126 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+@final
+class Written(str):
+    """A host as somebody wrote it: a text whose repr hides the user and password in it.
+
+    For what shows variables: tracebacks with locals, debuggers, `vars()`. It is not pickled, as a Secret is not.
+    """
+
+    __slots__ = ()
+
+    def __copy__(self) -> Written:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Written:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a host with a password is not pickled: it would be readable in the file")
+
+    def __repr__(self) -> str:
+        before, at, after = self.rpartition("@")
+        scheme, mark, _ = before.partition("://")
+        return repr(f"{scheme}{mark}{HIDDEN}@{after}" if at and mark else f"{HIDDEN}@{after}" if at else str(self))
+
+
+def hidden(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` by setting's name, with a key as a Secret, and a host that has a password as Written."""
+    found = dict(values)
+    key = found.get("key")
+    if isinstance(key, str) and key.strip():
+        found["key"] = Secret(key)
+    for name in ("host", "trusted_hosts"):
+        host = found.get(name)
+        if isinstance(host, str) and "@" in host:
+            found[name] = Written(host)
+    return found
+
+
 def parse_key(text: str) -> Secret:
     """An API key as typed, pasted or found in the environment: trimmed of spaces and quotes.
 
     Raises SettingsError, without echoing the key, where it could not be sent as an HTTP header.
     """
     key = text.strip().strip("\"'").strip()
-    hint = "Copy the key again from https://ollama.com/settings/keys; it is one word of letters, digits and signs."
+    problem = _problem_of(key)
+    if not problem:
+        return Secret(key)
+    del text, key  # a traceback may be shown with its variables
+    raise SettingsError(
+        problem,
+        hint="Copy the key again from https://ollama.com/settings/keys; it is one word of letters, digits and signs.",
+    )
+
+
+def _problem_of(key: str) -> str:
     if not key:
-        raise SettingsError("The key is empty", hint=hint)
+        return "The key is empty"
     if key.lower().startswith("bearer "):
-        raise SettingsError('The key starts with the word "Bearer", which is added when it is sent', hint=hint)
-    if bad := re.search(r"[^\x21-\x7e]", key):
-        kind = "a space" if bad[0] == " " else "a line break" if bad[0] in "\r\n" else "a character that is not ASCII"
-        if bad[0] < " " and bad[0] not in "\r\n":
-            kind = "a control character"
-        raise SettingsError(f"The key has {kind} inside, and cannot be sent", hint=hint)
-    return Secret(key)
+        return 'The key starts with the word "Bearer", which is added when it is sent'
+    bad = re.search(r"[^\x21-\x7e]", key)
+    if bad is None:
+        return ""
+    kind = "a space" if bad[0] == " " else "a line break" if bad[0] in "\r\n" else "a character that is not ASCII"
+    if bad[0] < " " and bad[0] not in "\r\n":
+        kind = "a control character"
+    return f"The key has {kind} inside, and cannot be sent"
 
 
 def redact(text: str, secrets: Iterable[Secret | None]) -> str:
-    """`text` with every one of `secrets` replaced by ***, also inside JSON, in a URL, and the parts of a header value.
+    """`text` with every one of `secrets` replaced by ***, also inside JSON, HTML or a URL, and the parts of a header.
 
-    For what a server sends back: an error body that echoes the Authorization header must not print the key.
+    For what a server sends back: an error body that echoes the Authorization header must not print the key. The
+    beginning of a long one goes too, since a text may have been cut in the middle of it.
     """
     forms: set[str] = set()
     for secret in secrets:
         if secret is not None:
             forms |= _forms(secret.reveal())
     for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, HIDDEN)
+        text = _without(text, form)
     return text
 
 
 def _forms(value: str) -> set[str]:
-    """How `value` may be written: whole, without its scheme word, a Basic value decoded, escaped for JSON or a URL."""
+    """What of `value` may stand in a text: all of it, without its scheme word, a Basic value decoded, a password."""
     scheme, _, credentials = value.partition(" ")
-    bare = {value, credentials}
+    found = {value, credentials}
     if scheme.lower() == "basic":
         try:
             value = base64.b64decode(credentials, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             value = ""
-        bare |= {value, value.partition(":")[2]}
+        found |= {value, value.partition(":")[2]}
     elif ":" in value:  # user:password, as written in a URL
-        bare |= {value.partition(":")[2], unquote(value), unquote(value.partition(":")[2])}
-    written = bare | {json.dumps(each)[1:-1] for each in bare} | {quote(each, safe="") for each in bare}
-    return {each for each in written if len(each) >= _SHORTEST}
+        found |= {value.partition(":")[2], unquote(value), unquote(value.partition(":")[2])}
+    return {each for each in found if len(each) >= _SHORTEST}
+
+
+def _without(text: str, form: str) -> str:
+    # Where a scheme word or a user's name comes first, the beginning is no secret.
+    whole = len(form) < _LONG or " " in form or ":" in form
+    start = re.compile("".join(map(_written, form if whole else form[:_BEGINNING])))
+    kept, at = [], 0
+    while found := start.search(text, at):
+        kept += [text[at : found.start()], HIDDEN]
+        at = found.end()
+        for sign in "" if whole else form[_BEGINNING:]:
+            following = re.compile(_written(sign)).match(text, at)
+            if following is None:
+                break
+            at = following.end()
+    return "".join([*kept, text[at:]])
+
+
+def _written(sign: str) -> str:
+    """A pattern for a character as it stands in plain text, and as JSON, HTML, Markdown and URLs may write it."""
+    if sign.isascii() and sign.isalnum():
+        return sign
+    code = ord(sign)
+    ways = [rf"\\*{re.escape(sign)}", rf"\\+u{code:04x}", f"&#0*{code};", f"&#x0*{code:x};"]
+    ways.append("".join(f"%(?:25)*{byte:02x}" for byte in sign.encode("utf-8", "surrogatepass")))
+    if named := codepoint2name.get(code):
+        ways.append(f"&{named};")
+    return f"(?i:{'|'.join(ways)})"

@@ -25,7 +25,7 @@ from .guards import check, context_length, cut_notice
 from .listening import Listeners
 from .models import choose_model
 from .recall import Recall, remembered
-from .secret import parse_key
+from .secret import Secret, hidden, parse_key
 from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
 from .threads import Threads
 from .wire.catalog import CLOUD_CATALOGUE
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from .events import Event, Request
     from .listening import Listener
     from .question import Question
-    from .secret import Secret
     from .wire.catalog import Model
 
 __all__ = ["Session", "current"]
@@ -69,21 +68,28 @@ class Session:
 
     def settings(self, cell: Mapping[str, object] | None = None, *, label: str = "cell") -> Settings:
         """The settings in force, with `cell` on top: cell, kernel, environment, .env, configuration, defaults."""
-        return self._resolved(cell or {}, self._kernel, label)
+        return resolve(*self._layers(hidden(cell or {}), self._kernel, label))
 
-    def _resolved(self, cell: Mapping[str, object], kernel: Mapping[str, object], label: str) -> Settings:
-        return resolve(
+    def secrets(self, settings: Settings) -> tuple[Secret, ...]:
+        """What no prompt may carry: the keys and hosts' passwords that this kernel knows, in force or not."""
+        found = [settings.key, settings.host.userinfo if settings.host else None]
+        found += [secret for layer in self._layers({}, self._kernel, "cell") for secret in layer.secrets]
+        return tuple({secret: None for secret in found if secret and not secret.is_short})
+
+    def _layers(self, cell: Mapping[str, object], kernel: Mapping[str, object], label: str) -> tuple[Layer, ...]:
+        return (
             Layer(label, cell),
             Layer("%ollama", kernel),
             environment_layer(),
-            dotenv_layer(Path.cwd()),
+            dotenv_layer(Path()),
             Layer("configuration", self.configuration()),
         )
 
     def set(self, **values: object) -> Settings:
         """Keep `values` for this kernel, in memory only; None forgets one. Nothing is kept if one cannot be used."""
-        if isinstance(values.get("key"), str):
-            values["key"] = parse_key(str(values["key"]))  # from here on it is in no repr
+        values = hidden(values)  # from here on they are in no repr
+        if isinstance(key := values.get("key"), Secret):
+            values["key"] = parse_key(key.reveal())
         wanted = {**self._kernel, **values}
         before, self._kernel = self._kernel, {name: value for name, value in wanted.items() if value is not None}
         try:
@@ -105,7 +111,7 @@ class Session:
 
     def inherited(self) -> Settings:
         """The settings that were in force had this kernel been told nothing."""
-        return self._resolved({}, {}, "cell")
+        return resolve(*self._layers({}, {}, "cell"))
 
     # ---- changes -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from . import values
 from .envfile import nearest_env_file
 from .errors import SettingsError
 from .hosts import CLOUD, LOCAL, Host, Trusted, may_receive_key
-from .secret import Secret
+from .secret import Secret, hidden
 from .values import NotAllowed, parse_option_value
 
 if TYPE_CHECKING:
@@ -214,6 +214,22 @@ class Layer:
     """The variable that each value came from, where it came from one."""
     file: Path | None = None
     """The file of a .env layer."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", hidden(self.values))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The key and the host's credentials in it, whether or not they are in force: what no prompt may carry."""
+        found = []
+        for name in ("key", "host"):
+            try:
+                value = _BY_NAME[name].parse(self.values.get(name))
+            except (NotAllowed, SettingsError):
+                continue
+            secret = value.userinfo if isinstance(value, Host) else value
+            found += [secret] if secret else []
+        return tuple(found)
 
     def origin(self, name: str) -> str:
         """What is said of a value from here."""

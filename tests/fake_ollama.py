@@ -32,6 +32,7 @@ from tests.fake_script import Broken, Gate, Raw, Reply
 from tests.fake_shapes import Encoder, Piece, Shape, encoder_for
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
     from types import TracebackType
 
@@ -49,7 +50,9 @@ _DEMO = (
 class FakeOllama(Pulls, Models):
     """The server; a context manager. See Script and Pulls for the words."""
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, shape: Shape = "new") -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, shape: Shape = "new", tls: ssl.SSLContext | None = None
+    ) -> None:
         Pulls.__init__(self)
         Models.__init__(self)
         self.shape: Shape = shape
@@ -66,7 +69,7 @@ class FakeOllama(Pulls, Models):
         """Set when a request has been read; clear it to wait for the next."""
         self.drops_reused = False
         """Whether a second request on a connection finds it closed, as after a long idle time."""
-        self._host, self.port = host, port
+        self._host, self.port, self._tls = host, port, tls
         self._key = ""
         self._pause_s = 0.0
         self._loop = asyncio.new_event_loop()
@@ -79,7 +82,7 @@ class FakeOllama(Pulls, Models):
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{self._host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
 
     def requires_key(self, key: str) -> FakeOllama:
         """401 for whoever does not send it."""
@@ -113,7 +116,7 @@ class FakeOllama(Pulls, Models):
 
     async def _main(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._accept, self._host, self.port)
+        server = await asyncio.start_server(self._accept, self._host, self.port, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..python import pictures
 from ..question import Question
 from ..schema import schema_for
+from ..secret import hidden
 from ..session import current
 from ..settings import FIELDS
 from .grid import grid, models_of, swept
@@ -47,6 +48,7 @@ def compare(
     A run that fails has its error in the Runs (`.df`, `.runs`), and raises nothing. Raises SettingsError, sending
     nothing, for what cannot be asked, and StoppedRuns after an interrupt: its `runs` has what had arrived.
     """
+    options = hidden(options)
     how = {"schema": schema, "images": images, "thread": thread, "values": {"system": system, **options}}
     return _ask(prompt, models_of(models), sweep or {}, repeats, how)
 
@@ -58,6 +60,7 @@ def sweep(
 
     `how` is the rest of what `compare` takes, and so is what is raised.
     """
+    how = hidden(how)
     own: dict[str, Any] = {name: how.pop(name) for name in ("schema", "images", "thread") if name in how}
     return _ask(prompt, (), grid, repeats, {**own, "values": {"model": model, **how}})
 

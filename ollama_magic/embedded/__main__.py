@@ -21,7 +21,7 @@ def main() -> int:
     """Fetch it, or find it there; 0 when it is usable, 1 with the reason on stderr when not."""
     shown = _Line()
     try:
-        found = weights.ensure(resolve(environment_layer(), dotenv_layer(Path.cwd())), shown.progress)
+        found = weights.ensure(resolve(environment_layer(), dotenv_layer(Path())), shown.progress)
     except OllamaMagicError as error:
         shown.end()
         sys.stderr.write(f"{error}\n")

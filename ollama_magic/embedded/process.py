@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from ..envfile import without_our_key
 from ..errors import EmbeddedError
 
 __all__ = ["Child"]
@@ -41,6 +42,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                env=without_our_key(),
                 cwd=Path(sys.executable).anchor or None,  # the notebook's folder may be removed, and gets no core files
                 **_apart(),
             )

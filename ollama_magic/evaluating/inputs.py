@@ -10,6 +10,7 @@ from ..embedded import engine
 from ..errors import SettingsError
 from ..mapping.frames import source_of
 from ..mapping.template import Template
+from ..secret import hidden
 from ..settings import FIELDS
 from .asking import Model
 
@@ -87,7 +88,7 @@ def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str
         raise SettingsError(
             f"a model cannot be of type {type(given).__name__}", hint="Give a name or a dict of settings."
         )
-    own: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {} if given is None else {"model": given}
+    own: dict[str, Any] = hidden(given) if isinstance(given, Mapping) else {} if given is None else {"model": given}
     name = own.pop("label", None)
     typed = own.get("model")
     if isinstance(typed, str):

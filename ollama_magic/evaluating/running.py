@@ -13,6 +13,7 @@ from ..errors import OllamaMagicError, SettingsError
 from ..many import Limiter
 from ..render.bar import Bar
 from ..schema import schema_for
+from ..secret import hidden
 from ..session import current
 from .asking import Answered, Asked, Judged, Task, all_answers, all_verdicts
 from .checks import Check, Verdict, checks_of
@@ -86,7 +87,7 @@ def evaluate(
     `ollama_magic.last_evaluation`.
     """
     global _last
-    session = current()
+    session, settings = current(), hidden(settings)
     texts, rows = prompts_from(prompts, template)
     columns = {name for row in rows for name in row}
     wanted = checks_of(checks, columns)

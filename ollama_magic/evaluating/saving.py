@@ -70,7 +70,7 @@ def read(path: str | Path) -> dict[str, Any]:
         )
     try:
         return _decoded(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _refused(path, f"{type(error).__name__}: {error}") from None
 
 
