@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -89,6 +90,42 @@ def test_control_sequences_of_a_model_do_not_reach_the_terminal(terminal, fake):
     assert "\x1b]0;" not in terminal.before
     assert "\x1b[2J" not in terminal.before
     assert "abcred" in ESCAPES.sub("", terminal.before)
+
+
+HOSTILE = (
+    "\x1b]0;evil\x07", "\x1b]8;;http://evil.invalid/\x1b\\", "\x1b]52;c;ZXZpbA==\x07", "\x1bPevil\x1b\\",
+    "\x9devil\x9c", "\x9b2J", "\x1b[2J", "\x1b[9A", "\x1b[6n", "\x1bc", "\x07", "\x08",
+)  # fmt: skip
+HARMFUL = re.compile(r"\x1b\]|\x1bP|\x1b\[2J|\x1b\[9A|\x1b\[6n|\x1bc|[\x07\x08\x80-\x9f]|evil")
+
+
+def test_what_a_terminal_obeys_is_stripped_whole_also_when_it_comes_in_pieces(terminal, fake):
+    text = "".join(f"{sequence}." for sequence in HOSTILE)
+    fake.says("whole ", text, "\n\n`", text, "` pieces ", *text, " at last")
+    ask(terminal)
+    terminal.expect(r"In \[3\]: ")
+    shown = terminal.before.partition("whole")[2]
+    assert "at last" in shown
+    assert not HARMFUL.search(shown)
+    fake.forget().fails(400, json.dumps({"error": f"refused {text} as such"}))
+    ask(terminal)
+    terminal.expect("refused")
+    terminal.expect(r"In \[4\]: ")
+    assert "as such" in terminal.before
+    assert not HARMFUL.search(terminal.before)
+
+
+def test_a_traceback_of_python_says_nothing_to_the_terminal_either(fake, tmp_path):
+    text = "".join(HOSTILE)
+    fake.fails(400, json.dumps({"error": f"refused {text} as such"}))
+    script = "import ollama_magic; ollama_magic.ask('x', model='llama3.2')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(fake), cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert "Traceback" in done.stderr
+    assert "refused" in done.stderr
+    assert not HARMFUL.search(done.stderr)
 
 
 def test_an_error_is_two_lines(terminal, fake):

@@ -41,6 +41,7 @@ def formula(text: str) -> str:
 
 _LOADING: Final = frozenset(
     [
+        "animate",
         "applet",
         "audio",
         "base",
@@ -57,6 +58,7 @@ _LOADING: Final = frozenset(
         "object",
         "portal",
         "script",
+        "set",
         "source",
         "template",
         "track",
@@ -67,6 +69,7 @@ _LOADING: Final = frozenset(
 _ADDRESSES: Final = frozenset(
     [
         "action",
+        "attributionsrc",
         "background",
         "cite",
         "codebase",
@@ -108,7 +111,8 @@ class _Tamed(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._open == "style":
-            self.parts.append(data)
+            # In SVG a browser reads tags in a style; CSS has the same character in another way.
+            self.parts.append(data.replace("<", "\\3c "))
         elif self._open != "script":
             self.parts.append(data.replace("<", "&lt;"))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import html
 import re
 
-from ollama_magic.render.maths import FORBIDDEN
+from ollama_magic.render.maths import FORBIDDEN, is_burden
 from ollama_magic.render.text import clean
 
 __all__ = ["inert_markdown"]
@@ -32,6 +32,7 @@ _MATHS = re.compile(
     re.DOTALL,
 )
 _MACRO = re.compile(rf"\\(?=(?:{'|'.join(sorted(FORBIDDEN))}|html[a-z]*)(?![a-z]))", re.IGNORECASE)
+_MATHS_BEGINS = re.compile(r"\$|\\(?=[(\[]|begin)")
 _LINKLIKE = re.compile(r"\](\(|:)")
 _TARGET = re.compile(r"[ \t]*\n?[ \t]*(?P<url>[^\s()]*)")
 _GOOD_URL = re.compile(r"(?:https?://[\w-]|mailto:[\w])[\w\-./?&=%#:~+,;@!*']*", re.IGNORECASE)
@@ -129,6 +130,8 @@ def _spans_are_certain(text: str) -> bool:
 def _prose(text: str) -> str:
     # What asks the typesetter for more than typesetting is no macro any more.
     text = _MACRO.sub("&#92;", text)
+    if is_burden(text):
+        text = _MATHS_BEGINS.sub(lambda m: f"&#{ord(m.group())};", text)
     # And no maths begins in an address, which may become a link and so an attribute.
     text = _BARE_URL.sub(lambda m: m.group().replace("$", "&#36;").replace("\\", "&#92;"), text)
     parts: list[str] = []

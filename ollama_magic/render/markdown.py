@@ -103,11 +103,20 @@ def parser() -> MarkdownIt:
 
 def _render(text: str, environment: dict[str, Any]) -> str:
     tokens = parser().parse(text, environment)
-    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
-        return preformatted(text)  # the parser drops what lies deeper
+    if any(token.level >= _MAX_NESTING - 1 or _depth(token.children or ()) >= _MAX_NESTING for token in tokens):
+        return preformatted(text)  # the parser drops what lies deeper, and a browser may not survive it
     html = blocks(tokens)
     # A few lines can ask for a table of a million empty cells.
     return html if len(html) < 20 * len(text) + 20_000 else preformatted(text)
+
+
+def _depth(spans: Sequence[Token]) -> int:
+    """How deep these lie in each other: the parser does not bound emphasis."""
+    deepest = depth = 0
+    for token in spans:
+        depth += token.nesting
+        deepest = max(deepest, depth)
+    return deepest
 
 
 # ---- tokens to HTML --------------------------------------------------------------------------------------------

@@ -21,18 +21,21 @@ if TYPE_CHECKING:
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_inline import StateInline
 
-__all__ = ["FORBIDDEN", "is_safe_maths", "maths_html", "maths_rules"]
+__all__ = ["FORBIDDEN", "is_burden", "is_safe_maths", "maths_html", "maths_rules"]
 
 # A formula is short. The limits keep an opening without an end from costing a search of the whole text each time.
 _MAX_CHARACTERS = 4_000
 _MAX_LINES = 100
+# So deep is no formula that somebody reads. A typesetter recurses: at a few hundred the browser's tab is gone.
+_MAX_DEPTH = 20
+_MAX_SWITCHES = 50
 
 _ENVIRONMENT = re.compile(
     r"\\begin\{(equation|multline|gather|align|alignat|flalign|eqnarray|[pbBvV]?matrix|cases|split|aligned|gathered)"
     r"(\*?)\}"
 )
 # What sets links, styles, ids and attributes, loads something, or defines macros: definitions outlive their formula
-# and could hide any of the others.
+# and could hide any of the others. And \pmb, which typesets all that is in it twice: twenty of them, a million times.
 FORBIDDEN: Final = frozenset(
     re.findall(
         r"\S+",
@@ -40,17 +43,33 @@ FORBIDDEN: Final = frozenset(
         action bbox catcode class csname cssid data declaremathoperator declarepaireddelimiter
         declarepaireddelimiters declarepaireddelimiterx declarepaireddelimiterxpp def definecolor edef enclose
         eqref expandafter fontfamily futurelet gdef global href html htmlclass htmldata htmlid htmlstyle
-        include includegraphics input let long mathjax mathtip mathtoggle mmltoken moveleft moveright
-        newcolumntype newcommand newenvironment newextarrow newtagform openin providecommand ref renewcommand
+        include includegraphics input let long mathjax mathtip mathtoggle mathtoolsset mincdarrowwidth mmltoken
+        moveleft moveright
+        newcolumntype newcommand newenvironment newextarrow newtagform openin pmb providecommand ref renewcommand
         renewenvironment renewtagform require rule setoptions special style texttip toggle tooltip unicode url
         usetagform verb write xdef
         """,
     )
 )
-_COLOUR_MACROS: Final = frozenset({"color", "colorbox", "fcolorbox", "textcolor", "pagecolor"})
+_COLOUR_MACROS: Final = frozenset(
+    {"cellcolor", "color", "colorbox", "columncolor", "fcolorbox", "pagecolor", "rowcolor", "textcolor"}
+)
 _COLOUR_ARGUMENTS = re.compile(r"\s*(?:\[\w*\]\s*)?\{[\w#., !-]*\}")
 _FRAME_ARGUMENTS = re.compile(r"\s*(?:\[\w*\]\s*)?\{[\w#., !-]*\}\s*\{[\w#., !-]*\}")
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|[{}$]", re.DOTALL)
+_OPENING: Final = frozenset({"{", "\\begin", "\\left"})
+_CLOSING: Final = frozenset({"}", "\\end", "\\right"})
+# A length moves what is typeset out of its place, also over what others wrote: none of more than two digits.
+_FAR = re.compile(
+    r"\\(?:(?:above|abovewithdelims|[hm]space|(?-i:Space)|[hm]skip|m?kern|raise|lower|genfrac|(?:math)?makebox|framebox)\*?"
+    r"|\\\*?\s*\[)[\s{}\[\]=+-]*\d{3,}(?:[.,]\d*)?\s*[a-z]{2}(?![a-zA-Z])",
+    re.IGNORECASE,
+)
+# Each of these holds all that follows it, so that they lie in each other too.
+_SWITCH = re.compile(
+    r"\\(?:(?:display|text|script|scriptscript)style|tiny|Tiny|scriptsize|small|normalsize|[lL]arge|LARGE|[hH]uge|color)"
+    r"(?![a-zA-Z])"
+)
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")
 
 
@@ -65,8 +84,11 @@ def maths_html(source: str, *, display: bool) -> str:
 
 
 def is_safe_maths(tex: str) -> bool:
-    """Whether `tex` only typesets: no links, styles, ids, loading or definitions, braces balanced, no stray dollar."""
-    if len(tex) > _MAX_CHARACTERS:
+    """Whether `tex` only typesets: no links, styles, ids, loading or definitions, braces balanced, no stray dollar.
+
+    And whether it is of a kind that people write: neither too long nor a burden.
+    """
+    if len(tex) > _MAX_CHARACTERS or is_burden(tex):
         return False
     depth = 0
     for match in _TOKEN.finditer(tex):
@@ -83,6 +105,19 @@ def is_safe_maths(tex: str) -> bool:
         elif not _is_safe_macro(token[1:], tex, match.end()):
             return False
     return depth == 0
+
+
+def is_burden(tex: str) -> bool:
+    """Whether typesetting `tex` could stop or crash the reader's browser, or cover what others wrote."""
+    if _FAR.search(tex) or len(_SWITCH.findall(tex)) > _MAX_SWITCHES:
+        return True
+    depth = 0
+    for match in _TOKEN.finditer(tex):
+        depth += (match.group() in _OPENING) - (match.group() in _CLOSING)
+        if depth > _MAX_DEPTH:
+            return True
+        depth = max(depth, 0)
+    return False
 
 
 def _is_safe_macro(name: str, tex: str, end: int) -> bool:

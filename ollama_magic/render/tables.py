@@ -33,6 +33,10 @@ class Table:
     right: frozenset[str] = frozenset()
     empty: str = "nothing to list"
 
+    def names(self) -> list[str]:
+        """The columns as clean single lines."""
+        return [one_line(name) for name in self.columns]
+
     def cells(self) -> list[list[str]]:
         """The rows as clean single lines, each as wide as the columns."""
         width = len(self.columns)
@@ -69,7 +73,7 @@ def table_html(table: Table) -> str:
     if not table.rows:
         return _titled(table.title, div("", table.empty), table.note)
     aligns = ["right" if name in table.right else "left" for name in table.columns]
-    head = "".join(_cell("th", name, align) for name, align in zip(table.columns, aligns, strict=True))
+    head = "".join(_cell("th", name, align) for name, align in zip(table.names(), aligns, strict=True))
     rows = "".join(
         f"<tr>{''.join(_cell('td', cell, align) for cell, align in zip(row, aligns, strict=True))}</tr>\n"
         for row in table.cells()
@@ -94,7 +98,7 @@ def table_text(table: Table) -> str:
     """`table` as aligned text."""
     if not table.rows:
         return _lines(table.title, [table.empty], table.note)
-    cells = [list(table.columns), *table.cells()]
+    cells = [table.names(), *table.cells()]
     widths = [max(len(row[n]) for row in cells) for n in range(len(table.columns))]
     lines = [
         "  ".join(
@@ -122,9 +126,10 @@ def table_rich(table: Table) -> RenderableType:
 
     if not table.rows:
         return Text(table_text(table))
-    view = RichTable(title=Text(table.title) if table.title else None, title_justify="left", box=None, pad_edge=False)
-    for name in table.columns:
-        view.add_column(Text(name), justify="right" if name in table.right else "left", overflow="fold")
+    title = Text(one_line(table.title)) if table.title else None
+    view = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
+    for column, name in zip(table.columns, table.names(), strict=True):
+        view.add_column(Text(name), justify="right" if column in table.right else "left", overflow="fold")
     for row in table.cells():
         view.add_row(*map(Text, row))
     view.caption, view.caption_justify = (Text(one_line(table.note)) if table.note else None), "left"
@@ -136,7 +141,9 @@ def card_rich(card: Card) -> RenderableType:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    view = RichTable(title=Text(card.title), title_justify="left", box=None, pad_edge=False, show_header=False)
+    view = RichTable(
+        title=Text(one_line(card.title)), title_justify="left", box=None, pad_edge=False, show_header=False
+    )
     view.add_column(style="dim")
     view.add_column(overflow="fold")
     for name, value, advice in card.cells():

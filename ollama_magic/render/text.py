@@ -9,8 +9,10 @@ from ollama_magic.errors import strip_control
 __all__ = ["ControlFilter", "clean", "host_of", "one_line"]
 
 _MAX_HELD = 256
-# The start of an escape sequence whose end has not arrived: CSI without its final letter, OSC without its end.
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?)?\Z")
+# The start of an escape sequence whose end has not arrived: CSI without its final letter, OSC or DCS without its end.
+_UNFINISHED = re.compile(
+    r"(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\n\x80-\x9f]*\x1b?|\x1b[ -/]*)\Z"
+)
 
 
 def clean(text: str) -> str:

@@ -137,9 +137,9 @@ class Kernel:
             if reply["msg_type"] == "kernel_info_reply":
                 return "kernel subshells" in reply["content"].get("supported_features", [])
 
-    def finish(self, cell: Cell) -> Cell:
+    def finish(self, cell: Cell, patience_s: float | None = None) -> Cell:
         """Wait until a cell has ended, with its reply."""
-        self.until(lambda: cell.idle and bool(cell.reply))
+        self.until(lambda: cell.idle and bool(cell.reply), patience_s)
         return cell
 
     def wait_for_text(self, cell: Cell, text: str) -> None:
@@ -160,13 +160,26 @@ class Kernel:
         """Ask the kernel to end, as a restart does first."""
         self._manager.shutdown_kernel(now=False)
 
-    def until(self, holds: Any) -> None:
+    def listen(self, seconds: float) -> None:
+        """Take messages for so long."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._take_iopub()
+            self._take_shell()
+
+    def forget(self) -> None:
+        """Keep nothing of the cells that have ended."""
+        self._cells = {key: cell for key, cell in self._cells.items() if not (cell.idle and cell.reply)}
+        self.heard.clear()
+
+    def until(self, holds: Any, patience_s: float | None = None) -> None:
         """Take messages until `holds()`; AssertionError with what was seen after a while."""
-        deadline = time.monotonic() + self._patience_s
+        patience_s = patience_s or self._patience_s
+        deadline = time.monotonic() + patience_s
         while not holds():
             if time.monotonic() > deadline:
                 seen = {cell.msg_id[-4:]: cell.shown()[-500:] for cell in self._cells.values()}
-                raise AssertionError(f"not seen within {self._patience_s:g} s; shown so far: {seen}")
+                raise AssertionError(f"not seen within {patience_s:g} s; shown so far: {seen}")
             self._take_iopub()
             self._take_shell()
 

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 from ollama_magic.render.markdown import ELEMENTS
 
+from .tricks import TRICKS
+
 PWN = "window.__pwned=1"
 
 PAYLOADS: tuple[str, ...] = (
@@ -192,6 +194,7 @@ PAYLOADS: tuple[str, ...] = (
     f'a{{onclick="{PWN}"}} {{: onclick="{PWN}"}}',
     f"+ADw-script+AD4-{PWN}+ADw-/script+AD4-",
     "\ud800<img src=x onerror=window.__pwned=1>\udc00",
+    *TRICKS,
 )
 
 _VOID = frozenset({"br", "hr"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from itertools import accumulate
 
 import pytest
 from markdown_it import MarkdownIt
@@ -12,10 +14,12 @@ from ollama_magic.render.bundle import answer_bundle
 from ollama_magic.render.inert import inert_markdown
 from ollama_magic.render.live import LiveView
 from ollama_magic.render.markdown import markdown_html
+from ollama_magic.render.maths import is_burden, is_safe_maths
 from tests.tables import folded
 
 from .fakes import Clock, FakeSettings, Screen, answer_of, start, whole
 from .payloads import PAYLOADS, problems, text_of
+from .tricks import BOMBS
 
 
 def test_there_are_many_payloads() -> None:
@@ -66,6 +70,42 @@ def test_all_payloads_together_are_safe() -> None:
 @folded("text", ["<img src=x onerror=alert(1)>", "a </p> b", "<script>alert(1)</script>", "[x](javascript:alert(1))"])
 def test_raw_html_and_bad_links_are_shown_as_the_text_they_are(text: str) -> None:
     assert text in text_of(markdown_html(text))
+
+
+HARMLESS = {r"$\begin{array}{*{999999999}{c}}a\end{array}$"}  # which MathJax bounds itself
+
+
+@folded("text", BOMBS)
+def test_what_would_burden_the_page_is_shown_as_text(text: str) -> None:
+    begun = time.perf_counter()
+    html = markdown_html(text)
+    assert time.perf_counter() - begun < 5
+    assert problems(html) == []
+    assert len(html) < 20 * len(text) + 20_000
+    assert deepest(html) <= 40
+    if text not in HARMLESS:
+        assert "mathjax_process" not in html
+
+
+@folded("text", BOMBS)
+def test_the_markdown_beside_it_is_no_burden_either(text: str) -> None:
+    inert = inert_markdown(text)
+    assert "$" not in inert or not is_burden(inert)
+    assert live_parts(inert[:4000]) == []
+
+
+@folded(
+    "tex",
+    [r"\frac{1}{2}", r"\text{100 cm}", r"a \\ 100 cm", r"\hspace{1cm}", r"\\[2ex]", r"\left(\frac{a}{b}\right)", "a'"],
+)
+def test_what_people_write_is_no_burden(tex: str) -> None:
+    assert is_safe_maths(tex)
+
+
+def deepest(html: str) -> int:
+    """How deep the elements lie in each other."""
+    depths = accumulate(-1 if tag[1] == "/" else 1 for tag in re.findall(r"</?(?!br|hr)[a-z][^>]*>", html))
+    return max(depths, default=0)
 
 
 # ---- the Markdown beside it ------------------------------------------------------------------------------------
