@@ -98,6 +98,18 @@ def test_shell_lines_name_what_exists(command: str) -> None:
         assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
 
 
+def test_each_promise_names_tests_that_exist() -> None:
+    section = README.partition("## What we promise")[2].partition("\n## ")[0]
+    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)(?:::(\w+))?`", section)
+    assert len(named) > 15
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not (ROOT / path).exists() or (name and f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8"))
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
 def test_make_targets_that_are_mentioned_exist(text: str) -> None:
     mentioned = set(re.findall(r"`make ([a-z]+)`", text))
