@@ -9,7 +9,7 @@ PYTEST := $(PY) -m pytest
 # The executed copy once there is one, else the notebook itself.
 OPEN   := $(firstword $(wildcard build/quickstart-executed.ipynb) notebooks/quickstart.ipynb)
 
-.PHONY: help demo lab test lint format quick rest bench readme clean
+.PHONY: help demo lab test lint format quick rest oldest binder bench soak fuzz readme clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,8 +39,27 @@ quick: $(VENV)/.stamp-dev ## the unit tests: a few seconds
 rest: $(VENV)/.stamp-dev
 	$(PYTEST) -m "slow or kernel or embedded or browser or live"
 
+# On the oldest Python there is. Old ipywidgets with new traitlets warns, which hinders nobody.
+oldest: ## the unit and kernel tests with the oldest of each dependency, in an environment of its own
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3)" sh scripts/venv.sh build/oldest
+	@build/oldest/bin/python scripts/oldest.py >build/oldest/constraints.txt
+	@build/oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[lab]" --group test \
+		--constraint build/oldest/constraints.txt
+	build/oldest/bin/python -m pytest -q -W "ignore:Deprecated in traitlets 4.1:DeprecationWarning" \
+		-m "not (embedded or browser or live) and (kernel or not slow)"
+
+binder: $(VENV)/.stamp-dev ## what Binder does with binder/, rehearsed, with all notebooks
+	BINDER=all $(PYTEST) -v tests/packaging/test_binder.py
+
 bench: $(VENV)/.stamp-bench ## measure against httpx, ollama and openai
 	$(PY) -m benchmarks
+
+soak: $(VENV)/.stamp-dev ## 2,000 cells and 1,000 interrupts in one kernel: what grows (ARGS="--cells 500")
+	$(PY) -m tests.soak $(ARGS)
+
+fuzz: $(VENV)/.stamp-dev ## a minute of Atheris for each part of the wire (ARGS="--seconds 600 --keep")
+	@$(PIP) --group fuzz
+	$(PY) -m tests.fuzz $(ARGS)
 
 readme: $(VENV)/.stamp-dev ## write the generated tables of README.md anew
 	$(PY) scripts/readme_tables.py
