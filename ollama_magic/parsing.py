@@ -110,7 +110,10 @@ def parse_words(words: Sequence[str]) -> Parsed:
     """
     _refuse_keys(words)
     _refuse_unknown(words)
-    found, extra = _parser().parse_known_intermixed_args(_spell_out(words))
+    try:
+        found, extra = _parser().parse_known_intermixed_args(_spell_out(words))
+    except AttributeError as error:  # argparse puts back what an interrupt has kept it from putting away
+        raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
     values: dict[str, Any] = {name: value for name, value in vars(found).items() if value is not None}
     positional = values.pop("positional", [])
     if extra or len(positional) > 1:

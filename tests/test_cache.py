@@ -147,7 +147,7 @@ BROKEN_ROWS: list[Any] = [
     {}, ["x"], [[0, "text"]], [["a", "text", "b"]], [[0, "text", 5]], [[0, "nothing", "b"]], [[0, "done", "stop", []]],
     [[0, "tools", [{"name": "f"}]]], [[0, "tools", {}]], [[0, "text", "a", [["t"]]]],
     [[0, "done", "stop", {"total_s": "x"}]],
-    [None], [[0, [], "x"]],
+    [None], [[0, [], "x"]], [[10**400, "text", "x"]], [[float("inf"), "text", "x"]], [[float("nan"), "text", "x"]],
 ]  # fmt: skip
 
 
@@ -439,6 +439,14 @@ def test_a_request_without_digest_is_exported_with_it(cache: Cache, tmp_path: Pa
     assert json.loads((tmp_path / "a.json").read_text())["answers"][0]["key"] == key_of(REQUEST, "d")
 
 
+def test_all_are_exported_also_two_to_one_request(cache: Cache, tmp_path: Path) -> None:
+    cache.put("a" * 64, answer("from the cloud"))
+    cache.put(f"{'a' * 64}.{'0' * 16}", answer("from here"))
+    assert cache.export(tmp_path / "answers.json") == 2
+    other = Cache(tmp_path / "other")
+    assert other.import_(tmp_path / "answers.json") == 2
+
+
 def test_export_writes_nothing_where_an_answer_is_missing(cache: Cache, tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="no answers to export"):
         cache.export(tmp_path / "a.json")
@@ -478,6 +486,7 @@ BAD_FILES = {
     "bad events": (carried(events=[[1]]), "answer 2 cannot be read"),
     "bad key": (carried(key="x"), "answer 2 has a key"),
     "bad time": (carried(created="soon"), "answer 2 cannot be read"),
+    "huge time": (carried(created=10**400), "answer 2 cannot be read"),
     "endless time": (carried(created=float("inf")), "answer 2 is not whole"),
 }
 

@@ -89,7 +89,7 @@ def _answer(body: Any, number: int) -> Carried:
     try:
         key, model, created = body["key"], body["model"], float(body["created"])
         events = read_rows(body["events"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"answer {number} cannot be read: {error}") from None
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise ValueError(f"answer {number} has a key that is none")

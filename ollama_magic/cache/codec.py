@@ -6,6 +6,7 @@ A row is `[seconds since the request, kind, ...]`. Start and Progress are not ke
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -103,8 +104,10 @@ def read_rows(rows: Any) -> tuple[Timed, ...]:
     for number, row in enumerate(rows, start=1):
         try:
             seconds, kind, *body = row
+            if not math.isfinite(seconds):  # a replay would wait for that
+                raise ValueError("no time")
             found.append((float(seconds), _READERS[kind](*body)))
-        except (TypeError, ValueError, KeyError, AttributeError):
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             raise ValueError(f"event {number} is none: {str(row)[:60]}") from None
     return tuple(found)
 

@@ -117,7 +117,7 @@ class Cache:
         missing: list[str] = []
         with self._open(create=False) as db:
             for key in keys if keys is not None else self._keys(db):
-                row = self._row(db, key) if db else None
+                row = self._row(db, key, exactly=keys is None) if db else None
                 if row is None:
                     missing.append(key)
                 else:
@@ -150,16 +150,16 @@ class Cache:
     def _keys(self, db: sqlite3.Connection | None) -> list[str]:
         return [row[0] for row in db.execute("SELECT key FROM answers ORDER BY created, key")] if db else []
 
-    def _row(self, db: sqlite3.Connection, key: str) -> Any:
+    def _row(self, db: sqlite3.Connection, key: str, *, exactly: bool = False) -> Any:
         columns = "SELECT key, model, created, events FROM answers"
-        if "." in key:
+        if exactly or "." in key:
             return db.execute(f"{columns} WHERE key = ?", (key,)).fetchone()
         return db.execute(f"{columns} WHERE request = ? ORDER BY created DESC LIMIT 1", (key,)).fetchone()
 
     def _events(self, text: str) -> tuple[Timed, ...]:
         try:
             return read_rows(json.loads(text))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CacheError(
                 f"An answer in {self.path} cannot be read: {error}", hint="Ask again with --refresh to replace it."
             ) from None

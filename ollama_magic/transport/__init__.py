@@ -1,6 +1,6 @@
 """HTTP/1.1 over sockets: the only place that knows httpx. It sends one request and gives back what comes, no more."""
 
-from .exchange import BodyBroken, Exchange, open_exchange
-from .failure import Failure, FailureKind
+from .exchange import Exchange, open_exchange
+from .failure import BodyBroken, Failure, FailureKind
 
 __all__ = ["BodyBroken", "Exchange", "Failure", "FailureKind", "open_exchange"]

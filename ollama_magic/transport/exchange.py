@@ -9,13 +9,14 @@ Strategy:
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import zlib
+import socket
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin
+from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -24,31 +25,26 @@ from ..address import without_credentials
 from ..endpoint import redirect_target
 from ..errors import ServerError, SettingsError
 from ..secret import Secret, redact
-from .failure import Failure, failure_of
+from .failure import BodyBroken, Failure, failure_of
+from .inflating import inflated
 from .pool import lease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from ..endpoint import Endpoint
     from ..hosts import Host
     from .pool import Lease
 
-__all__ = ["BodyBroken", "Exchange", "open_exchange"]
+__all__ = ["Exchange", "open_exchange"]
 
 _MAX_REDIRECTS = 5
-_WINDOW = zlib.MAX_WBITS | 32  # gzip or zlib, by the first bytes
-_LUMP = 1 << 20  # bytes that are decompressed at once: a thousand can come of one
 _HEADERS = {
     "Accept": "application/x-ndjson, text/event-stream, application/json",
     "Accept-Encoding": "identity",  # a compressed stream arrives in lumps
     "Connection": "keep-alive",
     "User-Agent": f"ollama_magic/{__version__}",
 }
-
-
-class BodyBroken(Exception):
-    """The connection was lost inside a body. Never leaves the client."""
 
 
 # ---- the key stays out of the log ------------------------------------------------------------------------------
@@ -73,18 +69,46 @@ for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy
 # ---- one request -----------------------------------------------------------------------------------------------
 
 
+_sockets: WeakKeyDictionary[httpx.AsyncClient, socket.socket] = WeakKeyDictionary()
+"""That of the connection which each client made last; none has more than one."""
+
+
 @dataclass(slots=True)
 class _Watch:
-    """Follows one request through httpcore."""
+    """Follows one request through httpcore, and hangs up where it ends before its answer does.
 
+    Closing alone would not hang up while a process that was forked meanwhile has the socket too.
+    """
+
+    client: httpx.AsyncClient
     on_sent: Callable[[], None] | None
+    server: tuple[str, int]
     fresh: bool = False
+    whole: bool = False
+    connecting: tuple[str, int] | None = None
+    """Whom httpcore was last connecting to: the server, or a proxy on the way."""
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         if name == "connection.connect_tcp.started":
             self.fresh = True
+            self.connecting = (info["host"], info["port"])
+        elif name == "connection.connect_tcp.complete":
+            self.connecting = None
+            _sockets[self.client] = info["return_value"].get_extra_info("socket")
         elif name == "http11.send_request_body.complete" and self.on_sent is not None:
             self.on_sent()
+        elif name == "http11.receive_response_body.complete":
+            self.whole = True
+        elif name == "http11.response_closed.started" and not self.whole and self.client in _sockets:
+            with suppress(OSError, TypeError):  # the latter is uvloop's: its sockets are only ever closed
+                _sockets[self.client].shutdown(socket.SHUT_RDWR)
+
+    def blame(self, failure: Failure) -> Failure:
+        """`failure`, or one that names the proxy, where that is what could not be reached."""
+        if self.connecting is None or self.connecting == self.server:
+            return failure
+        host, port = self.connecting
+        return Failure("proxy", f"{host}:{port}: {failure.detail}")
 
 
 async def open_exchange(
@@ -127,7 +151,7 @@ async def open_exchange(
 def _redirected(endpoint: Endpoint, here: str, there: str) -> Endpoint:
     try:
         return redirect_target(endpoint, here, there)
-    except ServerError as error:
+    except ServerError:
         if redact(there, endpoint.secrets) == there:
             raise
     # The message has the address taken apart, where the key may look otherwise than it did.
@@ -147,10 +171,10 @@ async def _send(
 ) -> Exchange:
     leased = await _leased(endpoint.host)
     client, kept = leased.client, False
-    watch = _Watch(on_sent)
     # Built from the parts that the key was decided for, not from a text that could be read in another way.
     host = replace(endpoint.host, path="", userinfo=None)
     url = httpx.URL(scheme=host.scheme, host=host.hostname, port=host.port, raw_path=_ascii(target))
+    watch = _Watch(client, on_sent, (url.raw_host.decode("ascii"), host.port))
     # Not by the client, which would take all of it apart again and merge it with defaults that there are none of.
     request = httpx.Request(
         method,
@@ -164,7 +188,7 @@ async def _send(
         _authorize(request, endpoint.authorization)
         response = await client.send(request, stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        failure = failure_of(error, reused=not watch.fresh)
+        failure = watch.blame(failure_of(error, reused=not watch.fresh))
     except BaseException as error:  # cancelled, or what nobody thought of: the frames below hold the header
         error.__cause__ = error.__context__ = None
         raise error.with_traceback(None)  # noqa: B904
@@ -233,7 +257,7 @@ class Exchange:
                 async for data in raw:
                     yield data
             else:
-                async for data in _inflate(raw, coding):
+                async for data in inflated(raw, coding):
                     yield data
         except (httpx.HTTPError, httpx.StreamError) as error:
             broken = _how_it_broke(error)
@@ -266,23 +290,6 @@ def _how_it_broke(error: Exception) -> str:
         return "the connection was lost"
     if "peer closed" in str(error):
         return "the server closed it before the end"
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "what the server sent is not HTTP"  # the library would quote it
     return str(error)
-
-
-async def _inflate(raw: AsyncIterable[bytes], coding: str) -> AsyncIterator[bytes]:
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        raise BodyBroken(f"the body is compressed ({coding}), though it was asked for as it is")
-    decoder = zlib.decompressobj(_WINDOW)
-    try:
-        async for data in raw:
-            while data:
-                if decoder.eof:  # what a proxy compressed piece by piece goes on with another gzip file
-                    decoder = zlib.decompressobj(_WINDOW)
-                found = decoder.decompress(data, _LUMP)
-                data = decoder.unused_data or decoder.unconsumed_tail
-                if found:
-                    yield found
-    except zlib.error:
-        raise BodyBroken(f"the body is not the {coding} that it says to be") from None
-    if found := decoder.flush():
-        yield found

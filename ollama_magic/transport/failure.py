@@ -11,11 +11,15 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Failure", "FailureKind", "failure_of"]
+__all__ = ["BodyBroken", "Failure", "FailureKind", "failure_of"]
 
 FailureKind = Literal[
     "refused", "unknown host", "no route", "certificate", "tls", "timeout", "proxy", "closed", "not http", "failed"
 ]
+
+
+class BodyBroken(Exception):
+    """The connection was lost inside a body. Never leaves the client."""
 
 
 class Failure(Exception):

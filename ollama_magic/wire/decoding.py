@@ -15,7 +15,7 @@ from ..errors import Incomplete, OllamaMagicError, ServerError
 from ..events import Done, Event, Stats, Text, Thinking, TokenProbability
 from .bodies import as_json, excerpt
 from .failures import error_from_stream, error_from_text
-from .scanner import END, Frame, RawText
+from .scanner import END, Frame, RawText, Scanner
 
 if TYPE_CHECKING:
     from .failures import Target
@@ -66,6 +66,7 @@ class Decoder:
         self._text: list[str] = []
         self._chunks = 0  # objects that were part of an answer
         self._strange = ""  # the first objects and lines that were not
+        self._foreign = False  # objects were among them
         self._text_joiner = Joiner()
         self._thinking_joiner = Joiner()
 
@@ -124,9 +125,10 @@ class Decoder:
     def _unfinished(self) -> OllamaMagicError:
         """Why there is no end: the connection broke, or it never was an answer."""
         target, partial = self._target, self.text
-        if not self._chunks and self._strange and not self._strange.startswith(("{", "[")):
+        cut = not self._foreign and _is_cut(self._strange)
+        if not self._chunks and self._strange and not cut and not self._strange.startswith(("{", "[")):
             return error_from_text(self._strange, target)
-        if not self._chunks and self._strange.endswith(("}", "]")):
+        if not self._chunks and self._strange and not cut:
             return ServerError(
                 f"the answer is not Ollama's but {excerpt(self._strange)} ({target.method} {target.url})",
                 hint="Something else answers there. Check the host: `%ollama config`.",
@@ -150,6 +152,7 @@ class Decoder:
         return value.get("error") not in (None, "", False)
 
     def _unknown(self, value: dict[str, Any]) -> None:
+        self._foreign = True
         self._note(as_json(value))
 
     def _note(self, text: str) -> None:
@@ -193,6 +196,13 @@ class Decoder:
     def _count(self, **counts: Any) -> None:
         """Take the counts and times that are not None."""
         self._stats = replace(self._stats, **{name: value for name, value in counts.items() if value is not None})
+
+
+def _is_cut(text: str) -> bool:
+    """Whether `text` is the beginning of an object, or of the word before one."""
+    if text.startswith(("{", "[")):
+        return Scanner().scan(bytearray(text.encode("utf-8", "replace"))) == 0
+    return "data:".startswith(text)
 
 
 # ---- values --------------------------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ scan_once: Callable[[str, int], tuple[Any, int]] = make_scanner(cast("Any", json
 NOT_JSON = (ValueError, RecursionError, StopIteration)
 """Bad syntax, bytes that are no UTF-8, integers of thousands of digits; deep nesting; nothing there."""
 
-# A whole string, or one character that opens, closes or starts a string that goes on beyond what is here.
-_OUTSIDE = re.compile(rb'"(?:[^"\\\n]++|\\[^\n])*+"|["{}\[\]]')
+# A whole string, brackets that open, brackets that close, or the start of a string that goes on beyond what is here.
+_OUTSIDE = re.compile(rb'"(?:[^"\\\n]++|\\[^\n])*+"|[{\[]++|[}\]]++|"')
 _IN_STRING = re.compile(rb'["\\\n]')
 
 
@@ -102,17 +102,17 @@ class Scanner:
                     self.position = len(buffer)
                     return 0
                 self.position = found.end()
-                if found.end() - found.start() > 1:
-                    continue
-                mark = buffer[found.start()]
+                mark, length = buffer[found.start()], found.end() - found.start()
                 if mark == 0x22:
-                    self.in_string = True
+                    self.in_string = length == 1
                 elif mark in b"{[":
-                    self.depth += 1
-                else:
-                    self.depth -= 1
-                    if self.depth <= 0:
-                        return self.position
+                    self.depth += length
+                elif self.depth > length:
+                    self.depth -= length
+                else:  # the value ends at one of them
+                    self.position = found.start() + max(1, self.depth)
+                    self.depth = 0
+                    return self.position
 
 
 def decode(data: bytes | bytearray) -> str:

@@ -1,0 +1,36 @@
+"""A body that was compressed though nobody asked for that: some proxies do."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from .failure import BodyBroken
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+__all__ = ["inflated"]
+
+_WINDOW = zlib.MAX_WBITS | 32  # gzip or zlib, by the first bytes
+_LUMP = 1 << 20  # bytes that are decompressed at once: a thousand can come of one
+
+
+async def inflated(raw: AsyncIterable[bytes], coding: str) -> AsyncIterator[bytes]:
+    """The bytes of `raw` decompressed as they come. Raises BodyBroken for what is not compressed in that way."""
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise BodyBroken(f"the body is compressed ({coding}), though it was asked for as it is")
+    decoder = zlib.decompressobj(_WINDOW)
+    try:
+        async for data in raw:
+            while data:
+                if decoder.eof:  # what a proxy compressed piece by piece goes on with another gzip file
+                    decoder = zlib.decompressobj(_WINDOW)
+                found = decoder.decompress(data, _LUMP)
+                data = decoder.unused_data or decoder.unconsumed_tail
+                if found:
+                    yield found
+    except zlib.error:
+        raise BodyBroken(f"the body is not the {coding} that it says to be") from None
+    if found := decoder.flush():
+        yield found
