@@ -32,8 +32,21 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("bridge", "many", "listening", "question", "recall", "web"),
     ("session",),
     ("render",),
-    ("options", "parsing", "composing", "answering", "asking", "preview", "nextcell", "fixing", "keeping", "python")
-    + ("background", "jobs", "comparing", "evaluating", "embedding", "mapping"),
+    (
+        *(
+            "options",
+            "parsing",
+            "composing",
+            "answering",
+            "asking",
+            "preview",
+            "nextcell",
+            "fixing",
+            "keeping",
+            "python",
+        ),
+        *("background", "jobs", "comparing", "evaluating", "embedding", "mapping"),
+    ),
     ("status", "listing", "managing", "panels", "commands", "completion", "magics"),
     ("__init__",),
 )
