@@ -59,7 +59,7 @@ def test_kill_9_in_the_middle_of_a_thousand_rows(ruled: RuledOllama, tmp_path: P
     # On its way: asked, and not answered long enough before the kill to be in the file.
     on_their_way = {prompt for prompt in ruled.times if answered.get(prompt, killed_at) > killed_at - 0.25}
     assert twice <= on_their_way
-    assert len(twice) <= _AT_ONCE + 80  # 80: what is answered in a tenth of a second, and is not yet written
+    assert len(twice) <= _AT_ONCE + 200  # of 1,000: a quarter of a second of a fast machine
 
     third = start(ruled, tmp_path)
     assert third.wait(60) == 0
