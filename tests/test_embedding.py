@@ -175,6 +175,7 @@ def test_a_text_that_is_too_long_is_named_and_the_rest_can_be_kept(fake: FakeOll
     assert not numpy.isnan(embed(texts, MODEL, truncate=True)).any()
 
 
+@pytest.mark.slow
 def test_errors_for_all_of_them(fake: FakeOllama) -> None:
     with pytest.raises(ModelNotFound):
         embed(["a"] * 100, "none", batch=1, concurrency=1)

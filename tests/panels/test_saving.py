@@ -51,6 +51,7 @@ def test_a_turn_is_told_with_all_that_belongs_to_it() -> None:
     assert data["text/html"].count("<p>yes</p>") == 2
 
 
+@pytest.mark.slow
 def test_a_long_conversation_is_written_less_often_and_never_left_out() -> None:
     now = [0.0]
     written: list[Any] = []
@@ -72,6 +73,7 @@ def test_a_long_conversation_is_written_less_often_and_never_left_out() -> None:
     assert len(written) == count
 
 
+@pytest.mark.slow
 def test_what_came_too_early_is_written_a_little_later(session: Session, fake: FakeOllama) -> None:
     written: list[Any] = []
 

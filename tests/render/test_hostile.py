@@ -75,6 +75,7 @@ def test_raw_html_and_bad_links_are_shown_as_the_text_they_are(text: str) -> Non
 HARMLESS = {r"$\begin{array}{*{999999999}{c}}a\end{array}$"}  # which MathJax bounds itself
 
 
+@pytest.mark.slow
 @folded("text", BOMBS)
 def test_what_would_burden_the_page_is_shown_as_text(text: str) -> None:
     begun = time.perf_counter()

@@ -156,6 +156,7 @@ PIECES = [
 PIECES += ["[", "]", "::1", "localhost", "ada:pw@", "\u3002", "\uff0e", "\u200b", "\t", "xn--", "OLLAMA.com"]
 
 
+@pytest.mark.slow
 def test_no_other_reader_sees_another_server_than_the_one_that_the_key_was_decided_for() -> None:
     """All short combinations of what addresses are made of: whoever may have the key is ollama.com for httpx and for
     the standard library too, read from the address as written."""
@@ -203,6 +204,7 @@ AWAY = [
 ]
 
 
+@pytest.mark.slow
 def test_a_redirect_takes_the_key_nowhere_else(internet: Internet) -> None:
     gateway = internet.server("https://gw.test")
     for url in ("https://evil.test", "http://gw.test", "https://ollama.com", "https://gw.test:444"):
