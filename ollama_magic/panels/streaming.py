@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..events import Notice, Progress, Restart, Text, Thinking, ToolRequest, ToolResult
 from ..render.blocks import Splitter
-from ..render.bundle import body_html
+from ..render.bundle import body_html, tail_html
 from ..render.footer import progress_line, rate_line
 from ..render.text import ControlFilter, clean, one_line
 from .turns import live_form
@@ -130,7 +130,7 @@ class Streaming:
         begun, entry = self._clock(), self._entry
         if self._splitter.length <= _MAX_LIVE:
             done = "".join(body_html(chunk.markdown, self._form) for chunk in self._chunks)
-            tail = self._tail()
+            tail = tail_html(self._splitter.tail, self._form)
         else:
             done, tail = "", ""
             if _VERY_LONG not in entry.notices:
@@ -149,13 +149,3 @@ class Streaming:
         self._last, self._last_size = now, len(tail)
         self._next = now + max(_INTERVAL_S, (self._clock() - begun) * _SHARE)
         self._unsent, self._changed, self._restarted = 0, False, False
-
-    def _tail(self) -> str:
-        tail = self._splitter.tail
-        text = tail.markdown if tail.text.strip() else ""
-        if self._form == "markdown":
-            # The start of a list or rule under a paragraph would make it a heading for a moment.
-            head, newline, last = text.rpartition("\n")
-            if newline and last and not last.strip(" -="):
-                text = head
-        return body_html(text, self._form) if text else ""

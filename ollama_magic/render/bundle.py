@@ -15,6 +15,7 @@ from ollama_magic.render.tooling import result_html, result_line
 
 if TYPE_CHECKING:
     from ollama_magic.events import Answer
+    from ollama_magic.render.blocks import Chunk
 
 __all__ = [
     "Bundle",
@@ -24,6 +25,7 @@ __all__ = [
     "form_of",
     "notices_html",
     "pretty_json",
+    "tail_html",
     "thinking_html",
 ]
 
@@ -71,6 +73,17 @@ def body_html(text: str, form: str) -> str:
 
         return markdown_html(formula(text) if form == "math" else text)
     return f'<pre style="{PRE_TEXT}">{escape(clean(text), quote=False)}</pre>\n'
+
+
+def tail_html(tail: Chunk, form: str) -> str:
+    """The part of an answer that is still being written, as safe HTML; "" while there is nothing to see."""
+    text = tail.markdown if tail.text.strip() else ""
+    if form == "markdown":
+        # The start of a list or rule under a paragraph would make it a heading for a moment.
+        head, newline, last = text.rpartition("\n")
+        if newline and last and not last.strip(" -="):
+            text = head
+    return body_html(text, form) if text else ""
 
 
 def thinking_html(summary: str, thinking: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ollama_magic.events import Notice, Progress, Restart, Start, Text, Thinking, ToolRequest, ToolResult
 from ollama_magic.render.blocks import Chunk, Splitter
-from ollama_magic.render.bundle import Bundle, answer_bundle, body_html, notices_html, thinking_html
+from ollama_magic.render.bundle import Bundle, answer_bundle, body_html, notices_html, tail_html, thinking_html
 from ollama_magic.render.footer import progress_line, rate_line
 from ollama_magic.render.forms import LIVE_FORM
 from ollama_magic.render.look import PHASE, PRE_TEXT, div, wrap
@@ -252,14 +252,7 @@ class LiveView:
     def _tail(self) -> str:
         if self._flow is not None:
             return self._flow.tail
-        tail = self._splitter.tail
-        text = tail.markdown if tail.text.strip() else ""
-        if self._form == "markdown":
-            # The start of a list or rule under a paragraph would make it a heading for a moment.
-            head, newline, last = text.rpartition("\n")
-            if newline and last and not last.strip(" -="):
-                text = head
-        return body_html(text, self._form) if text else ""
+        return tail_html(self._splitter.tail, self._form)
 
     def _huge(self) -> str:
         self._frozen.clear()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ollama_magic import render
 from ollama_magic.events import Answer, Notice, Progress, Restart, Start, Text, Thinking
 from ollama_magic.render.blocks import Splitter
-from ollama_magic.render.bundle import body_html, notices_html, thinking_html
+from ollama_magic.render.bundle import body_html, notices_html, tail_html, thinking_html
 from ollama_magic.render.columns import Column, Columns, cell_html, columns_bundle, foot, grid_html, head_html
 from ollama_magic.render.footer import progress_line, rate_line, seconds
 from ollama_magic.render.forms import LIVE_FORM
@@ -278,7 +278,7 @@ class _Lane:
         if self._splitter.length > self._done_length + len(self._splitter.tail.text):
             parts.append(div(PHASE, "… the whole follows when all are done"))
         parts += [html for _, html in self._done]
-        parts.append(self._tail())
+        parts.append(tail_html(self._splitter.tail, self._form))
         if self._over:
             if column.error:
                 why = "This one failed; why is shown after the pick." if hidden else clean(column.error)
@@ -288,13 +288,3 @@ class _Lane:
             live = "" if self.tokens else ' role="status" aria-live="polite"'
             parts.append(div(PHASE, self.phase(now), attributes=live))
         return cell_html(head_html(column, hidden=hidden), "".join(parts), live=True)
-
-    def _tail(self) -> str:
-        tail = self._splitter.tail
-        text = tail.markdown if tail.text.strip() else ""
-        if self._form == "markdown":
-            # The start of a list or rule under a paragraph would make it a heading for a moment.
-            head, newline, last = text.rpartition("\n")
-            if newline and last and not last.strip(" -="):
-                text = head
-        return body_html(text, self._form) if text else ""

@@ -282,7 +282,7 @@ def test_a_slow_renderer_gets_fewer_repaints(monkeypatch: pytest.MonkeyPatch) ->
         clock.now += 0.2
         return text
 
-    monkeypatch.setattr("ollama_magic.render.live.body_html", slow)
+    monkeypatch.setattr("ollama_magic.render.bundle.body_html", slow)
     begun = clock.now
     view.show([start()])
     for _ in range(1_000):
