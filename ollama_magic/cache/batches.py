@@ -1,16 +1,25 @@
-"""Many answers at once: looked up in one query, written in one transaction."""
+"""Many answers at once: looked up in one query, written in one transaction, the file open from one to the next.
+
+Strategy: opening and closing costs more than keeping thirty answers, most of it waiting for the disk. So the connection
+is held until `close`, unless another file stands in its place meanwhile; and a commit is handed to the system without
+waiting until the disk has it. That survives a process that is killed, not a power failure of the last seconds.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .codec import rows_of
 from .store import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from .codec import Timed
 
@@ -21,7 +30,35 @@ _AT_ONCE = 500
 
 
 class Batches(Cache):
-    """The answers in a folder, for who has thousands of questions. Raises CacheError as Cache does."""
+    """The answers in a folder, for who has thousands of questions. Raises CacheError as Cache does.
+
+    Any thread may use it, one at a time; `close` it at the end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._held: sqlite3.Connection | None = None
+        self._held_as: tuple[int, int, bool] | None = None
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        db, self._held, self._held_as = self._held, None, None
+        if db is not None:
+            db.close()
+
+    @contextmanager
+    def _connection(self, identity: int, *, read_only: bool) -> Iterator[sqlite3.Connection]:
+        now = (os.getpid(), identity, read_only)
+        if self._held is None or self._held_as != now:
+            self.close()
+            self._held, self._held_as = self._connect(read_only=read_only, any_thread=True), now
+            self._held.execute("PRAGMA synchronous = NORMAL")
+        try:
+            self._prepare(self._held)
+            yield self._held
+        except BaseException:
+            self.close()  # with it ends a transaction that was begun
+            raise
 
     def get_all(self, keys: Sequence[str], *, since: float = 0.0) -> dict[str, tuple[Timed, ...]]:
         """The answers to those of `keys` that there are, kept at the time `since` or later (seconds since 1970).

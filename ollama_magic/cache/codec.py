@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from ..events import Done, Event, Notice, Stats, Text, Thinking, TokenProbability, ToolCall, ToolRequest
@@ -22,7 +22,8 @@ __all__ = ["Recorder", "Timed", "is_whole", "read_rows", "replay", "rows_of"]
 Timed = tuple[float, Event]
 """An event with the seconds from the sending of the request to its arrival."""
 
-_STATS: Final = frozenset(each.name for each in fields(Stats))
+_NAMES: Final = tuple(each.name for each in fields(Stats))
+_STATS: Final = frozenset(_NAMES)
 
 
 class Recorder:
@@ -87,7 +88,8 @@ def _row(event: Event) -> list[Any] | None:
             [{"name": call.name, "arguments": dict(call.arguments), "id": call.id} for call in event.calls],
         ]
     if isinstance(event, Done):
-        return ["done", event.reason, {name: value for name, value in asdict(event.stats).items() if value is not None}]
+        stats = event.stats
+        return ["done", event.reason, {name: value for name in _NAMES if (value := getattr(stats, name)) is not None}]
     return None
 
 

@@ -185,8 +185,7 @@ class Cache:
                 yield None
                 return
             identity = self.path.stat().st_ino
-            with closing(self._connect(read_only=not create and not self._is_writable())) as db:
-                self._prepare(db)
+            with self._connection(identity, read_only=not create and not self._is_writable()) as db:
                 yield db
         except sqlite3.Error as error:
             raise self._failure(error, identity) from None
@@ -196,10 +195,19 @@ class Cache:
                 hint="Check the folder and its permissions, or set another one: cache_dir.",
             ) from None
 
-    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+    @contextmanager
+    def _connection(self, identity: int, *, read_only: bool) -> Iterator[sqlite3.Connection]:
+        """To the file as it now is, whose inode is `identity`."""
+        with closing(self._connect(read_only=read_only)) as db:
+            self._prepare(db)
+            yield db
+
+    def _connect(self, *, read_only: bool, any_thread: bool = False) -> sqlite3.Connection:
         # Where nobody may write, as on the shared drive of a class, SQLite cannot make its side files and need not.
         target = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1" if read_only else self.path
-        return sqlite3.connect(target, timeout=self._busy_s, isolation_level=None, uri=read_only)
+        return sqlite3.connect(
+            target, timeout=self._busy_s, isolation_level=None, uri=read_only, check_same_thread=not any_thread
+        )
 
     def _is_writable(self) -> bool:
         return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)

@@ -71,6 +71,7 @@ class Keeper:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_S):
                         await self._urgent.wait()
+        await asyncio.to_thread(self._batches.close)
 
     async def _round(self) -> None:
         answers, self._answers = self._answers, []
