@@ -7,7 +7,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from .builder import AnswerBuilder
 from .errors import OllamaMagicError
 from .events import Done, Message, Notice, Restart, Start, Stats, ToolResult
 from .guards import untold_notice
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from .client import Client
-    from .events import Answer, Event, Request, ToolCall
+    from .events import Event, Request, ToolCall
     from .schema import Shape
 
 __all__ = ["MOST_ROUNDS", "ToolsNeverEnd", "ToolWork", "converse", "read_shape"]
@@ -67,17 +66,15 @@ async def converse(
     mended = False
     used = 0
     while True:
-        said = AnswerBuilder()
         reason = "stop"
         async with client.chat(request) as stream, aclosing(aiter(stream)) as events:
             async for event in events:
-                said.feed(event)
                 if isinstance(event, Done):
                     total, reason = _sum(total, event.stats), event.reason
                 elif not (isinstance(event, Start) and (used or mended)):
                     yield event
-        answer = said.answer()
-        if answer.tool_calls and request.tools:
+        answer = stream.answer if request.tools else None
+        if answer is not None and answer.tool_calls:
             if used >= rounds:
                 raise _never_ends(request.model, used, answer.text)
             used += 1
@@ -89,9 +86,9 @@ async def converse(
                 results.append(result.message)
             request = replace(request, messages=(*request.messages, *answer.replies, *results))
             continue
-        problem = "" if shape is None else _misfit(shape, answer, reason)
+        problem = "" if shape is None else _misfit(shape, stream.text, reason)
         if not problem:
-            if request.top_logprobs is not None and answer.text and not answer.probabilities:
+            if request.top_logprobs is not None and stream.text and not stream.answer.probabilities:
                 yield Notice(await untold_notice(client))
             yield Done(reason, total)
             return
@@ -99,11 +96,11 @@ async def converse(
             raise SchemaMismatch(
                 f"The answer is not what the schema asks for, also when asked again: {problem}",
                 hint="A larger model, a simpler schema or more --max-tokens may help.",
-                partial=answer.text,
+                partial=stream.text,
             )
         mended = True
         yield Restart(f"asked again, since the first answer did not fit: {problem}")
-        request = _asked_again(request, answer, problem)
+        request = _asked_again(request, stream.text, problem)
 
 
 def _never_ends(model: str, used: int, text: str) -> ToolsNeverEnd:
@@ -114,9 +111,9 @@ def _never_ends(model: str, used: int, text: str) -> ToolsNeverEnd:
     )
 
 
-def _asked_again(request: Request, answer: Answer, problem: str) -> Request:
+def _asked_again(request: Request, text: str, problem: str) -> Request:
     wish = f"That does not fit what was asked for: {problem}. Answer again, with JSON that fits and nothing else."
-    return replace(request, messages=(*request.messages, Message("assistant", answer.text), Message("user", wish)))
+    return replace(request, messages=(*request.messages, Message("assistant", text), Message("user", wish)))
 
 
 def _work(call: ToolCall) -> ToolWork:
@@ -124,9 +121,9 @@ def _work(call: ToolCall) -> ToolWork:
     return ToolWork(call, loop, loop.create_future())
 
 
-def _misfit(shape: Shape, answer: Answer, reason: str) -> str:
+def _misfit(shape: Shape, text: str, reason: str) -> str:
     try:
-        shape.parse(answer.text)
+        shape.parse(text)
     except Mismatch as error:
         cut = " (it was cut off at the longest answer allowed)" if reason == "length" else ""
         return f"{error}{cut}"

@@ -102,6 +102,11 @@ class ChatStream:
             await self._ended.wait()
 
     @property
+    def text(self) -> str:
+        """The text of the answer, what there is so far."""
+        return self._builder.text
+
+    @property
     def answer(self) -> Answer:
         """The answer: whole after Done, what there is so far before that."""
         error = self._error.message if self._error else ""

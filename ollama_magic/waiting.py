@@ -95,6 +95,7 @@ class Phases:
         self._is_loaded = is_loaded
         self._phase = ""
         self._out = False
+        self._timer: asyncio.TimerHandle | None = None
         self._poll: asyncio.Task[None] | None = None
         self.tell(Progress("connecting"))
 
@@ -107,11 +108,13 @@ class Phases:
         """The request is out."""
         self._out = True
         self._say(Progress("reading prompt"))
-        if self._poll is None:
-            self._poll = start_closing(self._ask())
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(POLL_S, self._begin)
 
     def stop(self) -> None:
         """The first byte is here, or never will be."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._poll is not None:
             self._poll.cancel()
 
@@ -120,9 +123,11 @@ class Phases:
             self._phase = progress.phase
             self._put(progress)
 
+    def _begin(self) -> None:
+        self._poll = start_closing(self._ask())
+
     async def _ask(self) -> None:
         while True:
-            await asyncio.sleep(POLL_S)
             asked = asyncio.ensure_future(self._is_loaded())
             try:
                 await asyncio.wait({asked}, timeout=_HELD_S)
@@ -136,3 +141,4 @@ class Phases:
                 return
             if self._out:
                 self._say(Progress("reading prompt" if loaded else "loading model"))
+            await asyncio.sleep(POLL_S)

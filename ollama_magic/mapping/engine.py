@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from ..builder import AnswerBuilder
 from ..chat import converse
 from ..client import Client
 from ..errors import (
@@ -221,24 +220,26 @@ class Engine:
         """The text of an answer, and the events to keep."""
         assert ask.request is not None
         began = time.monotonic()
-        said, done = AnswerBuilder(), Done()
+        text, thinking, done = "", "", Done()
         client = self._clients[slot.host]
         async with aclosing(converse(client, ask.request, shape=self._plan.columns.shape)) as events:
             async for event in events:
-                if isinstance(event, Restart):
-                    said = AnswerBuilder()
-                elif isinstance(event, Done):
-                    done = event
-                elif isinstance(event, Text | Thinking):
-                    said.feed(event)
-        answer = said.answer()
+                match event:
+                    case Text():
+                        text += event.text
+                    case Thinking():
+                        thinking += event.text
+                    case Restart():
+                        text = thinking = ""
+                    case Done():
+                        done = event
         seconds = time.monotonic() - began
-        kept: list[Event] = [Thinking(answer.thinking)] if answer.thinking else []
-        kept.append(Text(answer.text))
+        kept: list[Event] = [Thinking(thinking)] if thinking else []
+        kept.append(Text(text))
         checked = Checked(ask.request, prompt_tokens(ask.request))
         if notice := await cut_notice(client, checked, done.stats):
             kept.append(Notice(notice))
-        return answer.text, tuple((seconds, event) for event in (*kept, done))
+        return text, tuple((seconds, event) for event in (*kept, done))
 
     def _ended(self, outcome: Outcome[Ask, tuple[str, tuple[Timed, ...]]]) -> None:
         ask, error = outcome.item, outcome.error
