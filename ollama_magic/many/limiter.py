@@ -3,7 +3,7 @@
 Strategy: after each round (as many answers as the limit) the rate of answers is looked at.
 
     begins    each round that was clearly faster than the best doubles the limit; two in a row that were not go back
-              to the best, with a quarter more, so that the server always has the next request at hand
+              to the best, with half as many more, so that the server always has the next request at hand
     goes on   every few rounds a quarter more is tried, and kept only if it is faster
     refused   each "too many" takes one away, since those that were not refused are what the server takes; but one in
               ten is taken for chance. What was tried last is then not tried again for twice as long
@@ -27,6 +27,8 @@ _FASTER: Final = 1.15
 """How much faster twice as many must be to count as faster."""
 _A_LITTLE_FASTER: Final = 1.05
 _MORE: Final = 1.25
+_AT_HAND: Final = 1.5
+"""So much of what it takes at once is sent: a server has its next work at hand while we are busy with the last."""
 _ROUNDS_BETWEEN: Final = 8
 _LONGEST_BETWEEN: Final = 256
 _CREDIT: Final = 0.1
@@ -136,7 +138,7 @@ class Limiter:
             elif not self._missed:  # a round may be slow for other reasons: one more
                 self._missed = True
             else:
-                self._settle(self._within(_MORE * self._best_limit), self._best_rate)
+                self._settle(self._within(_AT_HAND * self._best_limit), self._best_rate)
         elif self._trying:
             if rate > self._best_rate * _A_LITTLE_FASTER:
                 self._best_rate, self._best_limit = rate, self._limit
