@@ -52,6 +52,21 @@ def terminal(fake, tmp_path):
     child.close(force=True)
 
 
+@pytest.fixture
+def console(fake, tmp_path):
+    """`jupyter console`: a kernel of its own, and a front end that passes over updates of an output."""
+    child = pexpect.spawn(
+        sys.executable, ["-m", "jupyter_console", "--simple-prompt"],
+        env={**environment(fake), "IPYTHONDIR": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path)}, cwd=str(tmp_path),
+        encoding="utf-8", timeout=30, dimensions=(24, 80),
+    )  # fmt: skip
+    child.expect(r"In \[1\]: ")
+    child.sendline("%load_ext ollama_magic")
+    child.expect(r"In \[2\]: ")
+    yield child
+    child.close(force=True)
+
+
 def ask(child, prompt="tell me", line="%%ollama llama3.2"):
     child.sendline(line)
     child.expect(r"\.\.\.: ")
@@ -231,3 +246,18 @@ def test_a_background_cell_says_when_it_has_ended(terminal, fake, gate):
     terminal.expect("Job 1 has its answer. See it: %ollama jobs show 1")
     terminal.sendline("%ollama jobs show 1")
     terminal.expect("slowly said")
+
+
+def test_the_console_streams(console, fake, gate):
+    fake.says("first **bold** words\n\n").waits_for(gate).says("and the rest")
+    # Its simple prompt takes one line; the real one needs a terminal with a cursor.
+    console.sendline("get_ipython().run_cell_magic('ollama', 'llama3.2', 'tell me')")
+    console.expect("first")
+    gate.set()
+    console.expect("and the rest")
+    console.expect("complete")
+    console.expect(r"In \[3\]: ")
+    console.sendline("%ollama list")
+    console.expect("llama3.2")
+    console.expect(r"In \[4\]: ")
+    assert "<" not in console.before  # no page, no repr

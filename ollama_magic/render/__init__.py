@@ -48,7 +48,9 @@ class View(Protocol):
 def place_of(shell: Any) -> str:
     """Where output goes: "jupyter", "terminal" or "plain". `shell` is IPython's, or None in a script."""
     if shell is not None and hasattr(shell, "kernel"):
-        return "jupyter"
+        from ollama_magic.render.consoles import in_console
+
+        return "plain" if in_console() else "jupyter"
     return "terminal" if _is_terminal() else "plain"
 
 
