@@ -30,11 +30,11 @@ from .errors import (
 )
 from .events import Message, Request
 from .jsoncalls import ask_json, json_call, stream_json
+from .layers import Layer, dotenv_layer, environment_layer, resolve
 from .lookups import names_near
 from .opening import Limits, Server
 from .retry import Retry, without_key
 from .secret import hidden
-from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
 from .wire.catalog import Model, decode_models_v1, decode_ps, decode_show, decode_tags, full_name, runs_in_cloud
 from .wire.hints import pull_hint
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from .endpoint import Endpoint
     from .events import Answer, Progress
+    from .settings import Settings
     from .wire.catalog import ModelDetails, RunningModel
 
 __all__ = ["Client"]
@@ -209,7 +210,7 @@ class Client:
     async def version(self) -> str:
         """The server's version, such as "0.33.0"; "" where it does not say."""
         if self._endpoint is None:
-            raise Unsupported("the built-in engine is not Ollama and has no version of it")
+            raise Unsupported("the built-in engine has no version of Ollama's", hint="Use mode local.")
         found = await self._json("GET", "/api/version")
         version = found.get("version") if isinstance(found, dict) else None
         return version if isinstance(version, str) else ""

@@ -22,11 +22,11 @@ from .errors import OllamaMagicError, SettingsError, Unreachable
 from .events import Answer, Done, Included, Notice, Progress
 from .failed import Failures
 from .guards import check, context_length, cut_notice
+from .layers import Layer, dotenv_layer, environment_layer, resolve
 from .listening import Listeners
 from .models import choose_model
 from .recall import Recall, remembered
 from .secret import Secret, hidden, parse_key
-from .settings import Layer, Settings, dotenv_layer, environment_layer, resolve
 from .threads import Threads
 from .wire.catalog import CLOUD_CATALOGUE
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .events import Event, Request
     from .listening import Listener
     from .question import Question
+    from .settings import Settings
     from .wire.catalog import Model
 
 __all__ = ["Session", "current"]

@@ -1,48 +1,30 @@
-"""What can be set, where it may be set, and which value is in force. Every value remembers where it came from.
-
-`resolve` is pure: it takes layers, strongest first, and gives Settings. `environment_layer` and `dotenv_layer` are the
-only two functions that read anything. A value that cannot be used is an error only where it would be in force.
-"""
+"""What can be set, by which variables, and the values in force, each of which knows where it came from."""
 
 # ruff: noqa: RUF009 -- `_setting` is dataclasses.field with our table's columns as metadata
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from . import values
-from .envfile import nearest_env_file
-from .errors import SettingsError
 from .hosts import CLOUD, LOCAL, Host, Trusted, may_receive_key
-from .secret import Secret, hidden
-from .values import NotAllowed, parse_option_value
+from .values import parse_option_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = [
-    "FIELDS",
-    "MODES",
-    "Field",
-    "Layer",
-    "Row",
-    "Settings",
-    "dotenv_layer",
-    "environment_layer",
-    "parse_option_value",
-    "resolve",
-]
+    from .secret import Secret
+
+__all__ = ["ALIASES", "FIELDS", "MODES", "Field", "Row", "Settings", "parse_option_value"]
 
 Mode = Literal["local", "cloud", "embedded"]
 MODES: Final[tuple[Mode, ...]] = ("local", "cloud", "embedded")
 
-_DIRECT_CLOUD: Final = "USE_DIRECT_CLOUD"
-_ALIASES: Final = {"temperature": "temperature", "seed": "seed", "num_predict": "max_tokens", "num_ctx": "num_ctx"}
+ALIASES: Final = {"temperature": "temperature", "seed": "seed", "num_predict": "max_tokens", "num_ctx": "num_ctx"}
 """Model options that are settings too: said either way, the stronger layer counts."""
 
 
@@ -124,7 +106,7 @@ class Settings:
     _from_folder: frozenset[str] = frozenset()
 
     def origin(self, name: str) -> str:
-        """Where the value of `name` came from: "cell", "environment (OLLAMA_HOST)", ..., "default"."""
+        """Where the value of `name` came from: "cell", "environment: OLLAMA_HOST", ..., "default"."""
         return self._origins.get(name, "default")
 
     def is_default(self, name: str) -> bool:
@@ -149,7 +131,7 @@ class Settings:
 
     def request_options(self) -> dict[str, Any]:
         """The model options to send, by Ollama's names."""
-        own = {option: getattr(self, name) for option, name in _ALIASES.items()}
+        own = {option: getattr(self, name) for option, name in ALIASES.items()}
         return {**self.options, **{option: value for option, value in own.items() if value is not None}}
 
     def rows(self) -> list[Row]:
@@ -198,137 +180,3 @@ def _field(name: str, meta: Mapping[str, Any]) -> Field:
 
 
 FIELDS: Final = tuple(_field(each.name, each.metadata) for each in fields(Settings) if each.metadata)
-_BY_NAME: Final = {spec.name: spec for spec in FIELDS}
-
-
-# ---- layers ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Values from one place, as they were written. None, and an empty text but for `system`, mean unset."""
-
-    label: str
-    values: Mapping[str, object] = field(repr=False)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """The variable that each value came from, where it came from one."""
-    file: Path | None = None
-    """The file of a .env layer."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", hidden(self.values))
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """The key and the host's credentials in it, whether or not they are in force: what no prompt may carry."""
-        found = []
-        for name in ("key", "host"):
-            try:
-                value = _BY_NAME[name].parse(self.values.get(name))
-            except (NotAllowed, SettingsError):
-                continue
-            secret = value.userinfo if isinstance(value, Host) else value
-            found += [secret] if secret else []
-        return tuple(found)
-
-    def origin(self, name: str) -> str:
-        """What is said of a value from here."""
-        return f"{self.label} ({self.variables[name]})" if name in self.variables else self.label
-
-
-def environment_layer(environ: Mapping[str, str] | None = None) -> Layer:
-    """What the environment sets; `environ` instead of the process's own, if given."""
-    return _layer_of_variables("environment", os.environ if environ is None else environ)
-
-
-def dotenv_layer(start: Path) -> Layer:
-    """What the nearest `.env` in `start` or a folder above it sets; see envfile."""
-    found = nearest_env_file(start)
-    return Layer(".env", {}) if found is None else _layer_of_variables(".env", found[1], found[0])
-
-
-def _layer_of_variables(label: str, source: Mapping[str, str], file: Path | None = None) -> Layer:
-    found: dict[str, object] = {}
-    variables: dict[str, str] = {}
-    for name, names in [*((spec.name, spec.env) for spec in FIELDS), ("direct_cloud", (_DIRECT_CLOUD,))]:
-        for variable in names:
-            text = _trimmed(source.get(variable, ""), prose=name in ("system", "options"))
-            if text:
-                found[name] = Secret(text) if name == "key" else text
-                variables[name] = variable
-                break
-    return Layer(label, found, variables, file)
-
-
-def _trimmed(text: str, *, prose: bool) -> str:
-    """Without the spaces and quotes around it, as Ollama does. In prose and JSON only a pair of quotes goes."""
-    text = text.strip()
-    if not prose:
-        return text.strip("\"'").strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-
-
-# ---- resolving -------------------------------------------------------------------------------------------------
-
-
-def resolve(*layers: Layer) -> Settings:
-    """The settings in force under `layers`, strongest first; `options` of all layers are merged.
-
-    Raises SettingsError, naming the value, its origin and what is allowed, for one that is in force and unusable.
-    """
-    chosen: dict[str, tuple[object, Layer, str]] = {}
-    options: dict[str, Any] = {}
-    told_options: list[str] = []
-    switch = next((layer for layer in layers if _is_set("direct_cloud", layer.values.get("direct_cloud"))), None)
-    for layer in reversed(layers):
-        if layer is switch and _parsed("direct_cloud", layer.values["direct_cloud"], layer.origin("direct_cloud")):
-            chosen["mode"] = "cloud", layer, layer.origin("direct_cloud")
-        given = {name: value for name, value in layer.values.items() if _is_set(name, value)}
-        if "options" in given:
-            origin = layer.origin("options")
-            for option, value in _parsed("options", given.pop("options"), origin).items():
-                if option not in _ALIASES:
-                    options[option] = value
-                    told_options = [origin, *(each for each in told_options if each != origin)]
-                elif value is not None:
-                    chosen[_ALIASES[option]] = value, layer, origin
-                else:  # taken out again, whatever weaker layers say
-                    chosen.pop(_ALIASES[option], None)
-        for name, value in given.items():
-            if name != "direct_cloud":
-                chosen[name] = value, layer, layer.origin(name)
-    found = {name: _parsed(name, value, origin) for name, (value, _, origin) in chosen.items()}
-    origins = {name: origin for name, (_, _, origin) in chosen.items()}
-    if "mode" not in found and "host" in found and found["host"].is_cloud:  # who names ollama.com means the cloud
-        found["mode"], origins["mode"] = "cloud", origins["host"]
-    kept = {option: value for option, value in options.items() if value is not None}
-    if kept:
-        found["options"] = MappingProxyType(kept)
-        origins["options"] = " + ".join(told_options)
-    from_folder = frozenset(name for name, (_, layer, _) in chosen.items() if layer.file is not None)
-    return Settings(**found, _origins=MappingProxyType(origins), _from_folder=from_folder)
-
-
-def _is_set(name: str, value: object) -> bool:
-    return value is not None and (name == "system" or not (isinstance(value, str) and not value.strip()))
-
-
-def _parsed(name: str, value: object, origin: str) -> Any:
-    spec = _BY_NAME.get(name)
-    if spec is None and name != "direct_cloud":
-        known = tuple(_BY_NAME)
-        hint = f"{values.meant(name, known)}Settings: {', '.join(known)}."
-        raise SettingsError(f"There is no setting {name!r} (from {origin})", hint=hint)
-    try:
-        return spec.parse(value) if spec else values.boolean(value)
-    except NotAllowed as error:
-        _refuse(name if spec else _DIRECT_CLOUD, value, origin, error)
-    except SettingsError as error:
-        raise SettingsError(f"{error.message} ({name} from {origin})", hint=error.hint) from None
-
-
-def _refuse(name: str, value: object, origin: str, error: NotAllowed) -> NoReturn:
-    secret = name in ("key", "host")
-    shown = "that value" if secret else ascii(value) if len(ascii(value)) <= 60 else f"{ascii(value)[:60]}..."
-    hint = f"{'' if secret else values.meant(str(value), error.words)}It must be {error.allowed}."
-    raise SettingsError(f"{name} cannot be {shown} (from {origin})", hint=hint) from None

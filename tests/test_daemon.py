@@ -13,8 +13,8 @@ from ollama_magic import daemon
 from ollama_magic.commands import run_command
 from ollama_magic.errors import SettingsError, Unreachable, Unsupported
 from ollama_magic.hosts import parse_host
+from ollama_magic.layers import Layer, environment_layer, resolve
 from ollama_magic.session import Session
-from ollama_magic.settings import Layer, environment_layer, resolve
 from tests.standin import StandIn, free_port
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def test_what_ollama_host_says_is_left_to_it(
     assert program.notes["env"]["OLLAMA_HOST"] == address
 
 
+@pytest.mark.slow
 def test_one_that_ends_says_why(installed: Callable[..., StandIn]) -> None:
     installed('print("Error: listen tcp: bind: address already in use", file=sys.stderr); sys.exit(1)')
     with pytest.raises(Unreachable) as caught:
@@ -90,6 +91,7 @@ def test_one_that_ends_says_why(installed: Callable[..., StandIn]) -> None:
     assert str(daemon.log_file()) in caught.value.hint
 
 
+@pytest.mark.slow
 def test_one_that_does_not_answer_is_given_up(installed: Callable[..., StandIn]) -> None:
     installed("import time; time.sleep(60)")
     with pytest.raises(Unreachable, match="does not answer at http://127") as caught:
@@ -138,6 +140,7 @@ def test_a_port_that_something_else_holds_is_left_alone(installed: Callable[...,
     assert not program._notes.exists()
 
 
+@pytest.mark.slow
 def test_the_log_does_not_grow_for_ever(installed: Callable[..., StandIn]) -> None:
     log = daemon.log_file()
     log.parent.mkdir(parents=True)

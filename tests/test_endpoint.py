@@ -11,8 +11,8 @@ import pytest
 from ollama_magic.endpoint import Endpoint, authorization_for, bearer, endpoint_for, may_fall_back, redirect_target
 from ollama_magic.errors import ServerError, SettingsError, Unsupported
 from ollama_magic.hosts import CLOUD, LOCAL, parse_host, parse_trusted
+from ollama_magic.layers import Layer, environment_layer, resolve
 from ollama_magic.secret import Secret
-from ollama_magic.settings import Layer, environment_layer, resolve
 from tests.tables import folded
 
 KEY = "sk-secret-0123456789"
@@ -113,7 +113,7 @@ def test_the_embedded_engine_makes_its_own():
 
 def test_an_endpoint_knows_where_its_host_was_set():
     settings = resolve(environment_layer({"OLLAMA_HOST": "gpu:1"}))
-    assert endpoint_for(settings).host_origin == "environment (OLLAMA_HOST)"
+    assert endpoint_for(settings).host_origin == "environment: OLLAMA_HOST"
     assert endpoint().host_origin == "default"
 
 

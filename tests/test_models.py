@@ -22,9 +22,9 @@ from ollama_magic.errors import (
     Unsupported,
 )
 from ollama_magic.events import Message, Request
+from ollama_magic.layers import Layer, resolve
 from ollama_magic.models import copy, pull, remove
 from ollama_magic.retry import lost
-from ollama_magic.settings import Layer, resolve
 from ollama_magic.transport import Failure
 from ollama_magic.wire.catalog import full_name
 from tests.fake_pulls import digest_of
@@ -152,6 +152,7 @@ def test_an_end_without_success_is_an_error(fake: FakeOllama) -> None:
         assert told[-1].done == 50
 
 
+@pytest.mark.slow
 def test_silence_in_a_layer_is_a_stall_but_verifying_may_take_long(fake: FakeOllama) -> None:
     fake.pull_says(LAYER, silent=True)
     error, _ = refused(client(fake, stall_timeout=0.05))

@@ -13,17 +13,9 @@ import pytest
 from ollama_magic import envfile
 from ollama_magic.errors import SettingsError
 from ollama_magic.hosts import CLOUD, LOCAL, Trusted, parse_host
+from ollama_magic.layers import Layer, dotenv_layer, environment_layer, resolve
 from ollama_magic.secret import Secret
-from ollama_magic.settings import (
-    FIELDS,
-    MODES,
-    Layer,
-    Settings,
-    dotenv_layer,
-    environment_layer,
-    parse_option_value,
-    resolve,
-)
+from ollama_magic.settings import FIELDS, MODES, Settings, parse_option_value
 from tests.tables import folded
 
 KEY = "sk-secret-0123456789"
@@ -116,7 +108,7 @@ ENVIRONMENT = [
 def test_the_environment(environ, name, value, variable):
     settings = resolve(environment_layer(environ))
     assert getattr(settings, name) == (value() if callable(value) else value)
-    assert settings.origin(name) == f"environment ({variable})"
+    assert settings.origin(name) == f"environment: {variable}"
 
 
 def test_every_setting_but_the_key_has_its_own_variable():
@@ -254,7 +246,7 @@ BAD = [
 def test_a_value_that_cannot_be_used_is_named_with_its_origin(name, given, hint):
     with pytest.raises(SettingsError) as caught:
         resolve(Layer("environment", {name: given}, {name: "SOME_VARIABLE"}))
-    assert "environment (SOME_VARIABLE)" in caught.value.message
+    assert "environment: SOME_VARIABLE" in caught.value.message
     assert hint in caught.value.hint
     assert len(caught.value.message) < 250
     if name == "options" and given != {"temperature": "hot"}:
@@ -303,7 +295,7 @@ def test_options_of_all_layers_are_merged():
         Layer("configuration", {"options": {"repeat_penalty": 1.1}}),
     )
     assert dict(settings.options) == {"top_k": 1, "top_p": 0.5, "repeat_penalty": 1.1}
-    assert settings.origin("options") == "cell + environment (OLLAMA_MAGIC_OPTIONS) + configuration"
+    assert settings.origin("options") == "cell + environment: OLLAMA_MAGIC_OPTIONS + configuration"
 
 
 @folded(
@@ -336,7 +328,7 @@ def test_rows_show_values_and_origins_and_no_secret():
     )
     rows = {row.name: (row.value, row.origin) for row in settings.rows()}
     assert list(rows) == [spec.name for spec in FIELDS]
-    assert rows["key"] == ("set", "environment (OLLAMA_API_KEY)")
+    assert rows["key"] == ("set", "environment: OLLAMA_API_KEY")
     assert rows["host"] == ("http://***@h/p", "cell")
     assert rows["quiet"] == ("true", "cell")
     assert rows["stall_timeout"] == ("never", "cell")
@@ -368,7 +360,7 @@ def test_a_bad_key_is_not_shown(text):
 
 
 def test_a_bad_host_names_its_origin_and_shows_no_password():
-    with pytest.raises(SettingsError, match=r"host from environment \(OLLAMA_HOST\)") as caught:
+    with pytest.raises(SettingsError, match=r"host from environment: OLLAMA_HOST") as caught:
         resolve(environment_layer({"OLLAMA_HOST": "http://me:hunter 22@h"}))
     assert "hunter" not in str(caught.value)
 
@@ -402,7 +394,7 @@ def test_the_nearest_env_file_counts(tmp_path):
     assert layer.file == file
     assert resolve(layer).model == "near"
     assert resolve(layer).host is None
-    assert resolve(layer).origin("model") == ".env (OLLAMA_MODEL)"
+    assert resolve(layer).origin("model") == ".env: OLLAMA_MODEL"
     assert resolve(layer).came_with_folder("model")
 
 
@@ -482,7 +474,7 @@ def test_an_unreadable_file_counts_as_empty(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_importing_it_brings_nothing_heavy():
     code = (
-        "import sys, ollama_magic.settings, ollama_magic.endpoint; "
+        "import sys, ollama_magic.layers, ollama_magic.endpoint; "
         "print([m for m in ('dotenv','httpx','rich','idna','asyncio','markdown_it','difflib') if m in sys.modules])"
     )
     environ = {**os.environ, "PYTHONPATH": str(Path(envfile.__file__).parent.parent)}

@@ -16,9 +16,9 @@ import pytest
 from ollama_magic import transport
 from ollama_magic.endpoint import Endpoint, endpoint_for
 from ollama_magic.errors import OllamaMagicError, ServerError, SettingsError
+from ollama_magic.layers import Layer, resolve
 from ollama_magic.retry import Call, Retry, send
 from ollama_magic.secret import Secret
-from ollama_magic.settings import Layer, resolve
 from ollama_magic.transport import BodyBroken, Failure, open_exchange
 from tests.fake_ollama import FakeOllama
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OllamaMagicError
-from ..settings import dotenv_layer, environment_layer, resolve
+from ..layers import dotenv_layer, environment_layer, resolve
 from . import weights
 
 if TYPE_CHECKING:

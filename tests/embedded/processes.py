@@ -40,7 +40,7 @@ def kernel(then: str) -> subprocess.Popen[str]:
 import asyncio, ctypes, os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from ollama_magic.embedded import engine
-from ollama_magic.settings import environment_layer, resolve
+from ollama_magic.layers import environment_layer, resolve
 settings = resolve(environment_layer())
 def start():
     asyncio.run(engine.start(settings, lambda progress: None))

@@ -16,8 +16,9 @@ import pytest
 from ollama_magic.embedded import engine
 from ollama_magic.errors import EmbeddedError
 from ollama_magic.events import Progress
+from ollama_magic.layers import Layer, resolve
 from ollama_magic.secret import Secret
-from ollama_magic.settings import Layer, Settings, resolve
+from ollama_magic.settings import Settings
 
 from .processes import gone, wait_until
 

@@ -17,7 +17,7 @@ from ollama_magic.embedded.packaged import Packaged
 from ollama_magic.embedded.process import Child
 from ollama_magic.envfile import without_our_key
 from ollama_magic.errors import EmbeddedError, OllamaMagicError
-from ollama_magic.settings import Layer, environment_layer, resolve
+from ollama_magic.layers import Layer, environment_layer, resolve
 from tests.secrets.planted import KEY, files_below, found_in, with_password
 from tests.standin import StandIn, free_port
 

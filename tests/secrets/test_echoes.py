@@ -17,9 +17,9 @@ import pytest
 from ollama_magic import models
 from ollama_magic.client import Client
 from ollama_magic.errors import OllamaMagicError
+from ollama_magic.layers import Layer, resolve
 from ollama_magic.retry import Retry
 from ollama_magic.secret import Secret, redact
-from ollama_magic.settings import Layer, resolve
 from tests.secrets.planted import KEY, PASSWORD, found_in, shown, with_password
 from tests.tables import folded
 

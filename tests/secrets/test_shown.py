@@ -20,9 +20,10 @@ from ollama_magic.client import Client
 from ollama_magic.endpoint import Endpoint, endpoint_for
 from ollama_magic.errors import OllamaMagicError, SettingsError
 from ollama_magic.hosts import parse_host, parse_trusted
+from ollama_magic.layers import Layer, dotenv_layer, environment_layer, resolve
 from ollama_magic.secret import Secret, Written, hidden
 from ollama_magic.session import Session
-from ollama_magic.settings import Layer, Settings, dotenv_layer, environment_layer, resolve
+from ollama_magic.settings import Settings
 from tests.secrets.planted import HOST_PASSWORD, KEY, PASSWORD, everything_of, found_in, shown, with_password
 from tests.tables import folded
 
@@ -218,7 +219,7 @@ def test_the_key_of_each_source_is_the_one_that_is_sent(fake: FakeOllama, monkey
     assert asyncio.run(Client(**where).tags())
     layers = (environment_layer(), dotenv_layer(Path.cwd()))
     assert [secret.reveal() for layer in layers for secret in layer.secrets] == [KEY]
-    assert found_in(repr(layers), repr(vars(sys.modules["ollama_magic.settings"]))) == []
+    assert found_in(repr(layers), repr(vars(sys.modules["ollama_magic.layers"]))) == []
 
 
 def test_what_no_prompt_may_carry_is_all_that_this_kernel_knows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from ollama_magic.client import Client
 from ollama_magic.endpoint import endpoint_for
 from ollama_magic.errors import OllamaMagicError, SettingsError
 from ollama_magic.hosts import may_receive_key, parse_host
+from ollama_magic.layers import Layer, resolve
 from ollama_magic.retry import Retry
-from ollama_magic.settings import Layer, resolve
 from tests.secrets.planted import KEY, PASSWORD, found_in, shown, with_password
 from tests.tables import folded
 
@@ -248,6 +248,7 @@ def test_a_password_follows_its_server_from_http_to_https_and_nowhere_else(inter
     assert found_in(shown(error), *internet.heads) == []
 
 
+@pytest.mark.slow
 @folded("status", [301, 302, 303, 307, 308])
 def test_a_server_that_puts_the_key_into_a_redirect_is_not_quoted(fake: FakeOllama, status: int) -> None:
     header = KEY.replace("\\", "%5C").replace('"', "%22").replace("<", "%3C")
