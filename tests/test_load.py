@@ -59,9 +59,10 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
     return env | home | {"PYTHONDONTWRITEBYTECODE": "1"} | more
 
 
-def loaded(tmp_path: Path, **more: str) -> dict[str, Any]:
+def output_of(code: str, tmp_path: Path, **more: str) -> str:
+    """What code prints in an interpreter of its own, with no more than a clean environment and `more`."""
     run = subprocess.run(
-        [sys.executable, "-c", WATCH],
+        [sys.executable, "-c", code],
         cwd=tmp_path,
         env=environment(tmp_path, **more),
         capture_output=True,
@@ -70,7 +71,11 @@ def loaded(tmp_path: Path, **more: str) -> dict[str, Any]:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    result: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return run.stdout
+
+
+def loaded(tmp_path: Path, **more: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(output_of(WATCH, tmp_path, **more).splitlines()[-1])
     return result
 
 
@@ -94,16 +99,23 @@ def test_loading_works_whatever_the_environment_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("before", ["", "import httpx; "], ids=["first", "after the user's own import"])
+def test_a_cell_imports_httpx_without_its_command_line(tmp_path: Path, before: str) -> None:
+    # The command line needs these; where one is not installed there is nothing to see.
+    for name in ("click", "pygments", "rich"):
+        pytest.importorskip(name)
+    code = (
+        f"{before}import json, sys, ollama_magic.asking, httpx;"
+        "seen = [name in sys.modules for name in ('click', 'rich.progress')];"
+        "from httpx._main import main;"
+        "print(json.dumps([seen, callable(httpx.main), hasattr(main, 'params')]))"
+    )
+    brought = bool(before)  # then it is there, and stays as it is
+    assert json.loads(output_of(code, tmp_path)) == [[brought, brought], True, True]
+
+
+@pytest.mark.slow
 def test_importing_the_package_is_as_light(tmp_path: Path) -> None:
     names = (*NOT_ON_LOAD, "IPython")
     code = f"import sys, ollama_magic; print([m for m in sys.modules if m.split('.')[0] in {names}])"
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert run.stdout.strip() == "[]"
+    assert output_of(code, tmp_path).strip() == "[]"

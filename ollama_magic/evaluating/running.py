@@ -87,23 +87,11 @@ def evaluate(
     `ollama_magic.last_evaluation`.
     """
     global _last
-    session, settings = current(), hidden(settings)
+    settings = hidden(settings)
     texts, rows = prompts_from(prompts, template)
-    columns = {name for row in rows for name in row}
-    wanted = checks_of(checks, columns)
-    if repeats < 1:
-        raise SettingsError(f"repeats cannot be {repeats}: a prompt is asked at least once", hint="Leave it out.")
-    limiter = _limiters(concurrency)
-    # As in a map: kept unless somebody said otherwise.
-    common = {**({"cache": "use"} if session.settings().is_default("cache") else {}), **settings}
-    chosen = models_from(session, models, common)
-    judges = [
-        (each, model_of(session, each.model, _for_judge(each, common), "judge()").settings)
-        for each in wanted
-        if isinstance(each, Judge)
-    ]
-    shape = None if schema is None else schema_for(schema)
-    gathering = _Gathering(Asked(session, chosen, texts, repeats, shape, limiter), rows, wanted)
+    wanted = checks_of(checks, {name for row in rows for name in row})
+    asked, judges = _to_ask(texts, models, wanted, settings, schema=schema, repeats=repeats, concurrency=concurrency)
+    gathering = _Gathering(asked, rows, wanted)
     try:
         gathering.gather(judges, shown=progress)
     except KeyboardInterrupt:
@@ -116,6 +104,33 @@ def evaluate(
 def last_evaluation() -> Evaluation | None:
     """The last evaluation of this kernel, also one that was stopped; None if there was none."""
     return _last
+
+
+def _to_ask(
+    texts: Sequence[str],
+    models: Any,
+    wanted: Sequence[Check | Judge],
+    settings: Mapping[str, Any],
+    *,
+    schema: Any,
+    repeats: int,
+    concurrency: int | None,
+) -> tuple[Asked, list[tuple[Judge, Settings]]]:
+    """All that is asked of the models, and the judges with their settings. Raises SettingsError for what cannot be."""
+    session = current()
+    if repeats < 1:
+        raise SettingsError(f"repeats cannot be {repeats}: a prompt is asked at least once", hint="Leave it out.")
+    limiter = _limiters(concurrency)
+    # As in a map: kept unless somebody said otherwise.
+    common = {**({"cache": "use"} if session.settings().is_default("cache") else {}), **settings}
+    chosen = models_from(session, models, common)
+    judges = [
+        (each, model_of(session, each.model, _for_judge(each, common), "judge()").settings)
+        for each in wanted
+        if isinstance(each, Judge)
+    ]
+    shape = None if schema is None else schema_for(schema)
+    return Asked(session, chosen, texts, repeats, shape, limiter), judges
 
 
 def _limiters(concurrency: int | None) -> Callable[[], Limiter]:

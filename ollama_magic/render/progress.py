@@ -116,15 +116,14 @@ def _layers_shown(layers: Sequence[PullLayer]) -> list[PullLayer]:
     return [layer for layer in layers if layer in ranked]
 
 
-# ---- in a notebook ---------------------------------------------------------------------------------------------
+# ---- what is repainted -----------------------------------------------------------------------------------------
 
 
-class NotebookPull:
-    """One output, repainted at most four times a second; what is left of it is one line."""
+class _Repainted:
+    """A view that is painted at most four times a second, and holds back what comes in between."""
 
-    def __init__(self, name: str, sink: Sink, clock: Callable[[], float] = time.monotonic) -> None:
-        self._name, self._sink, self._clock = name, sink, clock
-        self._begun = False
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._next = 0.0
         self._latest: PullProgress | None = None
 
@@ -139,6 +138,24 @@ class NotebookPull:
         if progress is None or now < self._next:
             return
         self._latest, self._next = None, now + _INTERVAL
+        self._paint(progress)
+
+    def _paint(self, progress: PullProgress) -> None:
+        raise NotImplementedError
+
+
+# ---- in a notebook ---------------------------------------------------------------------------------------------
+
+
+class NotebookPull(_Repainted):
+    """One output, repainted; what is left of it is one line."""
+
+    def __init__(self, name: str, sink: Sink, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._name, self._sink = name, sink
+        self._begun = False
+
+    def _paint(self, progress: PullProgress) -> None:
         line = f"{one_line(self._name)}: {one_line(progress.status)} {progress_line(progress)}".rstrip()
         self._put({"text/html": wrap(progress_html(self._name, progress)), "text/plain": line})
 
@@ -158,7 +175,7 @@ class NotebookPull:
 # ---- in a terminal ---------------------------------------------------------------------------------------------
 
 
-class TerminalPull:
+class TerminalPull(_Repainted):
     """Rich's bars, one for each layer and one for the whole."""
 
     def __init__(self, name: str, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -166,9 +183,8 @@ class TerminalPull:
 
         from ollama_magic.render.terminal import console_for
 
-        self._name, self._clock = one_line(name), clock
-        self._next = 0.0
-        self._latest: PullProgress | None = None
+        super().__init__(clock)
+        self._name = one_line(name)
         self._tasks: dict[str, TaskID] = {}
         # Its own clock and thread are not used: what to say is the server's, and no thread outlives an interrupt.
         self._bars: RichProgress = Progress(
@@ -180,17 +196,7 @@ class TerminalPull:
             transient=True,
         )
 
-    def show(self, progress: PullProgress) -> None:
-        """Repaint, if it is time."""
-        self._latest = progress
-        self.tick()
-
-    def tick(self) -> None:
-        """Repaint what was held back, if it is time."""
-        progress, now = self._latest, self._clock()
-        if progress is None or now < self._next:
-            return
-        self._latest, self._next = None, now + _INTERVAL
+    def _paint(self, progress: PullProgress) -> None:
         if not self._tasks:
             self._bars.start()
         try:
