@@ -11,6 +11,7 @@ from ..render.columns import Column, Columns
 from ..render.racing import race_view
 from .grid import across, grid, letter, models_of, shuffled, sweep_of
 from .latest import Shown, keep
+from .picking import offer
 from .reading import Comparison, StoppedRuns, contestants, read_into
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def compare_cell(
     variants = variants_of(parsed)
     if how.blind:
         variants = shuffled(variants)
-    shown = {"format": settings.format} if how.schema else {}
-    runners = contestants(session, variants, {**shown, **parsed.values})
+    as_shown = {"format": settings.format} if how.schema else {}
+    runners = contestants(session, variants, {**as_shown, **parsed.values})
     if how.dry_run:
         _dry_run(session, question, runners, shell)
         return
@@ -50,11 +51,15 @@ def compare_cell(
     whole = read_into(view, comparison)
     runs = comparison.runs()
     runs.hidden = how.blind and runs.last is not None  # else there is nothing to pick
-    view.finish(runs.board())
-    keep(session, Shown(runs, view, question, how.out, shell))
+    shown = Shown(runs, view, question, how.out, shell)
+    with_buttons = whole_cell and len(runs) > 1 and runs.last is not None
+    view.finish(runs.board(id=shown.id if with_buttons else ""))
+    keep(session, shown)
     session.last = runs.last or session.last
     if how.out and any(run.answer.text or run.whole for run in runs.runs):
         shell.user_ns[how.out] = runs
+    if with_buttons:
+        offer(session, shown)
     if not whole:
         raise StoppedRuns(runs)
     if comparison.first_error is not None:

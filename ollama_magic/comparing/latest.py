@@ -11,6 +11,7 @@ from ..errors import SettingsError
 
 if TYPE_CHECKING:
     from ..question import Question
+    from ..render.picking import PickButtons
     from ..render.racing import RaceView
     from ..session import Session
     from .runs import Runs
@@ -30,7 +31,8 @@ class Shown:
     picks: int = 0
     """How often one was picked."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """What its pick is kept under: picking again changes it."""
+    """What its pick is kept under: picking again changes it. Its buttons are found by it too."""
+    buttons: PickButtons | None = field(default=None, repr=False)
 
 
 _latest: WeakKeyDictionary[Session, Shown] = WeakKeyDictionary()

@@ -1,8 +1,9 @@
-"""`%ollama pick B`: keep this one. It is bound to `--out`, goes on in the thread, and counts as a vote."""
+"""Keep this one, by `%ollama pick B` or a button: it is bound to `--out`, goes on in the thread, counts as a vote."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 from ..errors import SettingsError
 from ..threads import Turn
@@ -10,11 +11,17 @@ from .latest import latest
 from .votes import VoteError, votes_of
 
 if TYPE_CHECKING:
+    from ..render.picking import PickButtons
     from ..session import Session
     from .latest import Shown
     from .runs import Run
 
-__all__ = ["pick"]
+__all__ = ["offer", "pick"]
+
+_MOST_OFFERED: Final = 20
+"""How many comparisons have buttons at the same time: each holds its answers in memory."""
+
+_offered: deque[PickButtons] = deque()
 
 
 def pick(session: Session, words: list[str]) -> str:
@@ -24,19 +31,50 @@ def pick(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise SettingsError("%ollama pick: one letter is picked", hint=f"One of {letters}.")
     run = shown.runs.find(words[0])
-    if not (run.answer.text or run.answer.thinking):
+    if not _has_answer(run):
         raise SettingsError(f"%ollama pick {run.letter}: there is no answer to keep", hint=f"One of {letters}.")
-    _keep(session, shown, run)
-    blind, shown.runs.hidden = shown.runs.hidden, False
+    told = _picked(session, shown, run)
+    if shown.buttons is not None:
+        shown.buttons.close()
     shown.view.finish(shown.runs.board(run.letter))
-    told = [f"Picked {run.letter}: {run.name}."]
-    told += [f"{shown.out} is its answer."] if shown.out else []
-    told += [f"Thread {shown.question.transcript.name} goes on with it."] if shown.question.transcript else []
-    told.append(_vote(session, shown, run, blind=blind))
     if shown.runs.form == "code":
         from ..nextcell import offer_code
 
         offer_code(shown.shell, run.answer.text)
+    return told
+
+
+def offer(session: Session, shown: Shown) -> None:
+    """Put a button under each column that has an answer, where the front end has widgets."""
+    from ..render.picking import PickButtons
+
+    def keep(letter: str) -> str:
+        told = _picked(session, shown, shown.runs.find(letter))
+        shown.view.finish(shown.runs.board(letter, told=told))
+        return told
+
+    letters = [run.letter for run in shown.runs.runs if _has_answer(run)]
+    try:
+        shown.buttons = PickButtons(shown.id, letters, keep)
+    except ImportError:  # there is `%ollama pick`
+        return
+    _offered.append(shown.buttons)
+    while len(_offered) > _MOST_OFFERED:
+        _offered.popleft().close()
+
+
+def _has_answer(run: Run) -> bool:
+    return bool(run.answer.text or run.answer.thinking)
+
+
+def _picked(session: Session, shown: Shown, run: Run) -> str:
+    """Keep a run, and end the hiding; what to tell of it."""
+    _keep(session, shown, run)
+    blind, shown.runs.hidden = shown.runs.hidden, False
+    told = [f"Picked {run.letter}: {run.name}."]
+    told += [f"{shown.out} is its answer."] if shown.out else []
+    told += [f"Thread {shown.question.transcript.name} goes on with it."] if shown.question.transcript else []
+    told.append(_vote(session, shown, run, blind=blind))
     return " ".join(part for part in told if part)
 
 

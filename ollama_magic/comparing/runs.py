@@ -135,14 +135,14 @@ class Runs:
         names = [run.letter if self.hidden else f"{run.letter} · {run.name}" for run in (one, other)]
         return Diff(names[0], one.answer.text, names[1], other.answer.text)
 
-    def board(self, picked: str = "") -> Columns:
-        """What is shown of them."""
+    def board(self, picked: str = "", *, told: str = "", id: str = "") -> Columns:
+        """What is shown of them; `told` is said below them, and `id` names them to buttons."""
         letters = [run.letter for run in self._runs if run.answer.text]
         either = f"{', '.join(letters[:-1])} or {letters[-1]}" if len(letters) > 1 else "".join(letters)
         note = f"Names and times are shown after the pick: %ollama pick {either}"
         columns = tuple(Column(run.letter, run.name, run.answer, run.error, run.letter == picked) for run in self._runs)
-        note = note if self.hidden else self.note
-        return Columns(columns, self._across, self.form, self._quiet, self._notices, note, self.hidden)
+        note = note if self.hidden else " ".join(part for part in (told, self.note) if part)
+        return Columns(columns, self._across, self.form, self._quiet, self._notices, note, self.hidden, id)
 
     def __len__(self) -> int:
         return len(self._runs)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ollama_magic.render.bundle import Bundle, answer_bundle, notices_html
 from ollama_magic.render.footer import footer_line, seconds
 from ollama_magic.render.look import FOOTER, MARK, div, wrap
+from ollama_magic.render.picking import place_html
 from ollama_magic.render.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ _IN_A_ROW: Final = 4  # where the front end takes the styles away
 
 _TABLE: Final = "display:block;width:100%;margin:0;border:0;border-collapse:collapse;table-layout:auto"
 _BODY: Final = "display:grid;gap:{gap}px;grid-template-columns:repeat(auto-fit,minmax({width},1fr))"
+_LIVE_BODY: Final = ";overflow-wrap:anywhere"
+_STEADY: Final = ";grid-auto-rows:minmax(13em,auto)"
 # What lies in a grid is a block by itself; said here, it would be one too where the grid is taken away and this is not.
 _CELL: Final = (
     "min-width:0;max-width:none;padding:.5em 0 .3em;text-align:left;vertical-align:top;background:none;"
     "border:0;border-top:2px solid {colour};white-space:normal;overflow-wrap:anywhere;"
     "font-size:var(--jp-content-font-size1,14px);line-height:var(--jp-content-line-height,1.5)"
 )
-_LIVE_CELL: Final = "min-width:0;padding:.5em 0 .3em;border-top:2px solid {colour};overflow-wrap:anywhere"
-_QUIET: Final = "rgba(127,127,127,.45)"
+_LIVE_CELL: Final = "padding:.5em 0 .3em;border-top:2px solid {colour}"
+_QUIET: Final = "#7f7f7f73"
 _PICKED: Final = "var(--jp-brand-color1,#2196f3)"
 _BADGE: Final = "border:1px solid {colour};border-radius:3px;padding:0 .4em;margin-right:.5em"
 _PLAIN_ROW: Final = "display:contents;background:none"
@@ -69,7 +72,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All of a comparison. `across` stand beside each other where there is room; `hidden`: nobody is named."""
+    """All of a comparison. `across` stand beside each other where there is room; `hidden`: nobody is named.
+
+    `id` names the board to the buttons that may come under its columns; "" where there are none.
+    """
 
     columns: Sequence[Column]
     across: int = 1
@@ -78,6 +84,7 @@ class Columns:
     notices: tuple[str, ...] = ()
     note: str = ""
     hidden: bool = False
+    id: str = ""
 
 
 def columns_bundle(board: Columns) -> Bundle:
@@ -88,11 +95,9 @@ def columns_bundle(board: Columns) -> Bundle:
         error = _error(column, board)
         shown = data.get("text/html", "") + (div(f"{MARK};white-space:pre-wrap", error) if error else "")
         line = "" if board.quiet else foot(column, hidden=board.hidden)
-        cells.append(
-            cell_html(
-                head_html(column, hidden=board.hidden), shown + (div(FOOTER, line) if line else ""), column.picked
-            )
-        )
+        shown += div(FOOTER, line) if line else ""
+        shown += place_html(board.id, column.letter) if board.id and data else ""
+        cells.append(cell_html(head_html(column, hidden=board.hidden), shown, column.picked))
         title = head_text(column, hidden=board.hidden)
         said = [data.get("text/plain", ""), f"[{error}]" if error else "", line]
         texts.append("\n".join([f"── {title}", *(part for part in said if part)]))
@@ -148,14 +153,17 @@ def columns_rich(board: Columns, width: int) -> RenderableType:
     return Group(table, *lines)
 
 
-def grid_html(cells: Sequence[str], across: int, *, live: bool = False) -> str:
-    """Cells beside each other, at most `across`, and fewer where there is less room; `live` as the cells are."""
+def grid_html(cells: Sequence[str], across: int, *, live: bool = False, steady: bool = False) -> str:
+    """Cells beside each other, at most `across`, and fewer where there is less room; `live` as the cells are.
+
+    `steady`: what is live does not change its height with each line that comes and goes.
+    """
     count = max(1, min(across, _MOST_ACROSS))
     # As wide as so many allow, but never narrower than can be read, unless the page itself is.
     share = f"calc((100% - {(count - 1) * _GAP}px)/{count})"
     body = _BODY.format(gap=_GAP, width=f"min(100%,max({_NARROWEST}px,{share}))")
     if live:
-        return f'<div style="{body}">\n{"".join(cells)}</div>\n'
+        return f'<div style="{body}{_LIVE_BODY}{_STEADY if steady else ""}">{"".join(cells)}</div>'
     rows = "".join(f'<tr style="{_PLAIN_ROW}">{"".join(row)}</tr>\n' for row in _rows(cells, min(count, _IN_A_ROW)))
     return f'<table style="{_TABLE}"><tbody style="{body}">\n{rows}</tbody></table>\n'
 
@@ -163,7 +171,7 @@ def grid_html(cells: Sequence[str], across: int, *, live: bool = False) -> str:
 def cell_html(head: str, body: str, picked: bool = False, *, live: bool = False) -> str:
     """One cell of the grid; `live`: one that will be replaced soon."""
     if live:
-        return f'<div style="{_LIVE_CELL.format(colour=_QUIET)}">{head}{body}</div>\n'
+        return f'<div style="{_LIVE_CELL.format(colour=_QUIET)}">{head}{body}</div>'
     return f'<td style="{_CELL.format(colour=_PICKED if picked else _QUIET)}">{head}{body}</td>\n'
 
 

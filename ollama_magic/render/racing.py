@@ -1,8 +1,8 @@
-"""Answers side by side while they arrive: one output for all of them, repainted within the budget of one answer.
+"""Answers side by side while they arrive: one output for all of them, within the budget of one answer.
 
-The first token of each is shown at once; then about ten repaints a second for all together, and fewer where a repaint
-would cost more bytes than the new text is worth. So that its size stays what it is, a column shows the end of its
-answer while others are still being written; the whole of each follows when all are done.
+The first token of each is shown at once. Beyond that there are so many bytes a second for all together, about what
+one answer at 100 tokens a second takes: a repaint is followed by a pause in which it is paid for. So that the pauses
+are short, the columns share a little room, in which each shows the end of its answer (see `lanes`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ollama_magic import render
-from ollama_magic.events import Answer, Notice, Progress, Restart, Start, Text, Thinking
-from ollama_magic.render.blocks import Splitter
-from ollama_magic.render.bundle import body_html, notices_html, tail_html, thinking_html
-from ollama_magic.render.columns import Column, Columns, cell_html, columns_bundle, foot, grid_html, head_html
-from ollama_magic.render.footer import progress_line, rate_line, seconds
-from ollama_magic.render.forms import LIVE_FORM
-from ollama_magic.render.look import MARK, PHASE, div, wrap
-from ollama_magic.render.text import ControlFilter, clean, one_line
+from ollama_magic.events import Answer, Text, Thinking
+from ollama_magic.render.bundle import notices_html
+from ollama_magic.render.columns import columns_bundle, grid_html
+from ollama_magic.render.lanes import Lane
+from ollama_magic.render.look import PHASE, div, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,19 +23,23 @@ if TYPE_CHECKING:
     from ollama_magic.errors import OllamaMagicError
     from ollama_magic.events import Event
     from ollama_magic.render.bundle import Bundle
+    from ollama_magic.render.columns import Columns
     from ollama_magic.render.live import Sink
 
 __all__ = ["RaceView", "Racing", "race_view"]
 
 _INTERVAL: Final = 0.1
-_WORTH: Final = 64  # bytes of repaint for a character of new text, shared by all columns
-_PATIENCE: Final = 0.2
-_RATE: Final = 25_000  # bytes a second beyond which patience grows: what one answer may cost
+_LONGEST: Final = 1.0
+"""Seconds after which new text is shown whatever it costs."""
+_SAVED: Final = 0.3
+"""Seconds in which nothing was sent that count for later: first tokens come in a bunch."""
+_RATE: Final = 9_500
+"""Bytes of HTML a second. A message has some hundred more around them."""
 _SHARE: Final = 4  # rendering may take a quarter of the time
-_SHOWN: Final = 4_000  # characters of all columns together
-_LEAST_SHOWN: Final = 400
-_PIECE: Final = 200
-_THINKING_SHOWN: Final = 200
+_SHOWN: Final = 2_400
+"""Bytes of HTML for the text of all columns together."""
+_LEAST_SHOWN: Final = 200
+_ENDS: Final = "The end of each so far; the whole follows when all are done."
 
 
 class RaceView(Protocol):
@@ -92,12 +93,11 @@ class Racing:
     ) -> None:
         self._sink, self._board, self._once, self._clock = sink, board, once, clock
         self._whole = whole_cell
-        form = LIVE_FORM.get(board.form, board.form)
         shown = max(_LEAST_SHOWN, _SHOWN // max(1, len(board.columns)))
         now = clock()
-        self._lanes = [_Lane(column, form, shown, board, now) for column in board.columns]
+        self._lanes = [Lane(column, board, shown, now) for column in board.columns]
         self._next = self._last = 0.0
-        self._last_size = 0
+        self._paid = 0.0  # when all that was sent is paid for
         self._painted = self._changed = self._urgent = False
         self._phases = ""
 
@@ -135,15 +135,14 @@ class Racing:
             return False
         if not self._changed:  # only the clock has moved: phases count seconds
             return now >= self._last + 1 and self._phases != "".join(lane.phase(now) for lane in self._lanes)
-        unpainted = sum(lane.unpainted for lane in self._lanes)
-        if not unpainted or unpainted * _WORTH >= self._last_size * len(self._lanes):
-            return True
-        return now >= self._last + max(_PATIENCE, self._last_size / _RATE)
+        return True
 
     def _paint(self, now: float) -> None:
         begun = self._clock()
         cells = [lane.html(now) for lane in self._lanes]
-        html = wrap(notices_html(self._board.notices) + grid_html(cells, self._board.across, live=True))
+        are_cut = any(lane.is_cut for lane in self._lanes)
+        grid = grid_html(cells, self._board.across, live=True, steady=are_cut)
+        html = wrap(notices_html(self._board.notices) + grid + (div(PHASE, _ENDS) if are_cut else ""))
         # A front end without HTML has nothing to update either: it gets the text at the end.
         bundle: Bundle = ({"text/html": html, "text/plain": " "}, {})
         if self._painted:
@@ -151,8 +150,9 @@ class Racing:
         else:
             self._sink.add(bundle)
         self._painted = True
-        self._last, self._last_size = now, len(html)
-        self._next = now + max(_INTERVAL, (self._clock() - begun) * _SHARE)
+        self._last = now
+        self._paid = min(max(self._paid, now - _SAVED) + len(html) / _RATE, now + _LONGEST)
+        self._next = max(self._paid, now + max(_INTERVAL, (self._clock() - begun) * _SHARE))
         self._changed = self._urgent = False
         self._phases = "".join(lane.phase(now) for lane in self._lanes)
 
@@ -187,104 +187,3 @@ class _Unseen:
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
         pass
-
-
-class _Lane:
-    """One column while its answer is being written."""
-
-    def __init__(self, column: Column, form: str, shown: int, board: Columns, now: float) -> None:
-        self._column, self._form, self._shown, self._board = column, form, shown, board
-        self.tokens = 0
-        self.unpainted = 0
-        self._begun = now
-        self._first = self._latest = 0.0
-        self._progress: tuple[Progress, float] = (Progress("waiting"), now)
-        self._thinking, self._words = "", 0
-        self._notices: list[str] = []
-        self._over = False
-        self._clear()
-
-    def _clear(self) -> None:
-        self._filter = ControlFilter()
-        self._splitter = self._new_splitter()
-        self._done: list[tuple[int, str]] = []  # the HTML of finished pieces, with the length of their text
-        self._done_length = 0
-
-    def _new_splitter(self) -> Splitter:
-        return Splitter(_PIECE, 0, lines=self._form != "markdown", least_forced=self._shown)
-
-    def take(self, event: Event, now: float) -> None:
-        """Learn from an event."""
-        if isinstance(event, Text | Thinking):
-            if not self.tokens:
-                self._first = now
-            self.tokens += 1
-            self._latest = now
-        if isinstance(event, Text):
-            self.unpainted += len(event.text)
-            for chunk in self._splitter.feed(self._filter.feed(event.text)):
-                self._keep(len(chunk.text), body_html(chunk.markdown, self._form))
-        elif isinstance(event, Thinking):
-            self._words += event.text.count(" ")
-            self._thinking = (self._thinking + event.text)[-_THINKING_SHOWN:]
-        elif isinstance(event, Start):
-            self._column = self._named(event.model)
-        elif isinstance(event, Notice):
-            self._notices.append(event.text)
-        elif isinstance(event, Restart):
-            self._notices.append(event.reason)
-            self._clear()
-        elif isinstance(event, Progress):
-            same = self._progress[0].phase == event.phase
-            self._progress = (event, self._progress[1] if same else now)
-
-    def ended(self, answer: Answer, error: str) -> None:
-        """It is over."""
-        self._over = True
-        column = self._column
-        self._column = Column(column.letter, column.title, answer, error)
-
-    def _named(self, model: str) -> Column:
-        column = self._column
-        return column if column.title else Column(column.letter, one_line(model, 80))
-
-    def _keep(self, length: int, html: str) -> None:
-        self._done.append((length, html))
-        self._done_length += length
-        while len(self._done) > 1 and self._done_length - self._done[0][0] >= self._shown:
-            self._done_length -= self._done.pop(0)[0]
-
-    def phase(self, now: float) -> str:
-        """What it is at: what is waited for, or how fast it goes."""
-        if self._over:
-            return "done"
-        since = seconds(now - self._begun)
-        if not self.tokens:
-            return progress_line(self._progress[0], now - self._progress[1])
-        rate = rate_line(self.tokens, self._latest - self._first, now - self._latest)
-        if self._board.hidden:
-            return "writing…"
-        thinking = f"thinking… {self._words:,} words · " if not self._splitter.length and self._words else ""
-        return f"{thinking}{rate} · first token {seconds(self._first - self._begun)} · {since}"
-
-    def html(self, now: float) -> str:
-        """Its cell."""
-        self.unpainted = 0
-        hidden = self._board.hidden
-        column = self._column
-        parts = [] if hidden else [notices_html(self._notices)]
-        if self._words and not self._splitter.length:
-            parts.append(thinking_html("Thinking…", "… " + self._thinking))
-        if self._splitter.length > self._done_length + len(self._splitter.tail.text):
-            parts.append(div(PHASE, "… the whole follows when all are done"))
-        parts += [html for _, html in self._done]
-        parts.append(tail_html(self._splitter.tail, self._form))
-        if self._over:
-            if column.error:
-                why = "This one failed; why is shown after the pick." if hidden else clean(column.error)
-                parts.append(div(f"{MARK};white-space:pre-wrap", why))
-            parts.append(div(PHASE, "done" if hidden else foot(column) or ("failed" if column.error else "done")))
-        else:
-            live = "" if self.tokens else ' role="status" aria-live="polite"'
-            parts.append(div(PHASE, self.phase(now), attributes=live))
-        return cell_html(head_html(column, hidden=hidden), "".join(parts), live=True)

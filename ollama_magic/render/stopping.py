@@ -8,14 +8,13 @@ closed with it, so that neither the saved file nor the widget state has a trace,
 
 from __future__ import annotations
 
-import importlib
 import time
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ollama_magic.bridge import Worker, this_thread
 from ollama_magic.events import Text, Thinking
 from ollama_magic.render.freed import free, has_subshells
+from ollama_magic.render.widgets import button_css, close, load, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,14 +77,6 @@ _CSS = """
 }
 .jp-OutputArea-child:has(.ollama-magic-stop) > :not(.jp-OutputArea-output) { display: none; }
 .jp-OutputArea-child:has(.ollama-magic-stop) > .jp-OutputArea-output { overflow: visible; padding: 0; flex: none; }
-.ollama-magic-stop {
-  font: inherit; font-size: 90%; line-height: 1.6; padding: 0 .7em; cursor: pointer; white-space: nowrap;
-  color: var(--jp-ui-font-color1, inherit); background: var(--jp-layout-color1, Canvas);
-  border: 1px solid var(--jp-border-color1, currentColor); border-radius: 4px;
-}
-.ollama-magic-stop:hover:enabled { background: var(--jp-layout-color2, ButtonFace); }
-.ollama-magic-stop:focus-visible { outline: 2px solid var(--jp-brand-color1, Highlight); outline-offset: 1px; }
-.ollama-magic-stop:disabled { cursor: default; opacity: .7; }
 """
 
 
@@ -125,7 +116,7 @@ class StopButton:
             self._display()
         elif self._loading is None:
             if self._is_worth_it():
-                self._loading = Worker(_load)  # which takes longer than a piece of text may wait
+                self._loading = Worker(load)  # which takes longer than a piece of text may wait
         elif self._widget is None and self._loading.done:
             self._open()
 
@@ -136,7 +127,7 @@ class StopButton:
             self._view.finish(answer, error)
         finally:
             if self._widget is not None:
-                _close(self._widget)
+                close(self._widget)
                 if self._heard:
                     StopButton.unheard = 0
                 elif self._clock() - self._opened > _PATIENCE_S:
@@ -148,7 +139,7 @@ class StopButton:
 
     def _open(self) -> None:
         try:
-            self._widget = _widget_class()()
+            self._widget = made("StopWidget", _ESM, _CSS + button_css("ollama-magic-stop"))
         except ImportError:  # anywidget is not there: it is as if the front end were deaf
             self._shown = True
             return
@@ -172,27 +163,3 @@ class StopButton:
         self._shown = True
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         show_bundle(({"application/vnd.jupyter.widget-view+json": view, "text/plain": " "}, {}))
-
-
-def _load() -> None:
-    try:
-        importlib.import_module("anywidget")
-    except ImportError:
-        pass  # told when it is used
-
-
-@cache
-def _widget_class() -> type[Any]:
-    import anywidget
-
-    class StopWidget(anywidget.AnyWidget):
-        _esm = _ESM
-        _css = _CSS
-
-    return StopWidget
-
-
-def _close(widget: Any) -> None:
-    layout = widget.layout  # a model of its own
-    widget.close()
-    layout.close()

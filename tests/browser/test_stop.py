@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.cells import cell, run, saved, wait_for_end
 from tests.browser.lab import ARTEFACTS, FRONT_ENDS
 from tests.fake_ollama import FakeOllama
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from tests.browser.lab import Lab
 
@@ -44,35 +45,9 @@ def gate() -> Iterator[threading.Event]:
     made.set()
 
 
-def cell(page: Page, number: int) -> Locator:
-    return page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(number)
-
-
-def run(page: Page, number: int) -> None:
-    """Run one cell and do not wait for it."""
-    cell(page, number).locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
-
-
-def wait_for_end(page: Page, number: int) -> None:
-    page.wait_for_function(
-        "n => /^\\[\\d+\\]:$/.test([...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')][n]"
-        ".querySelector('.jp-InputPrompt').innerText.trim())",
-        arg=number,
-    )
-
-
 def theme(page: Page, name: str, *, light: bool) -> None:
     page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", name)
     page.wait_for_selector(f"body[data-jp-theme-light={str(light).lower()}]", state="attached")
-
-
-def saved(lab: Lab, page: Page, name: str) -> dict[str, Any]:
-    """The notebook as it stands in the file after it was saved now."""
-    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.context.model.dirty === false")
-    found: dict[str, Any] = json.loads(lab.read(name))
-    return found
 
 
 def asks(fake: FakeOllama, options: str = "") -> str:

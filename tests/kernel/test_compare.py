@@ -151,6 +151,90 @@ def test_blind_hides_all_names_until_one_is_picked(kernel: Kernel, fake: FakeOll
     ]
 
 
+def buttons_of(kernel: Kernel) -> list[str]:
+    """The comms of all buttons that are open, the oldest first."""
+    return [
+        comm
+        for comm, messages in kernel.comms.items()
+        if messages[0]["content"]["data"]["state"].get("_anywidget_id", "").endswith("PickWidget")
+    ]
+
+
+def told(kernel: Kernel, comm: str) -> list[dict[str, Any]]:
+    """What the kernel said to the page of some buttons."""
+    datas = [message["content"]["data"] for message in kernel.comms[comm]]
+    return [data["content"] for data in datas if data.get("method") == "custom"]
+
+
+def compared(kernel: Kernel, fake: FakeOllama, line: str, cell_id: str) -> tuple[Cell, str]:
+    """A comparison that has run, and its buttons' comm."""
+    before = buttons_of(kernel)
+    fake.voice("llama3.2").forget().says("I am a poet.")
+    fake.voice("qwen3:8b").forget().says("I am a cook.")
+    cell = kernel.run(f"%%ollama --compare llama3.2,qwen3:8b {line}\nWho are you?", cell_id)
+    kernel.until(lambda: len(buttons_of(kernel)) == len(before) + 1)
+    return cell, buttons_of(kernel)[-1]
+
+
+def test_a_button_under_a_column_does_what_pick_does(kernel: Kernel, fake: FakeOllama) -> None:
+    pytest.importorskip("anywidget")
+    kernel.run("%ollama votes clear")
+    cell, buttons = compared(kernel, fake, "--blind --out best -i study", "the-cell")
+    later, others = compared(kernel, fake, "", "another-cell")
+    assert set(cell.outputs[-1]["data"]) == {"text/html", "text/plain", "text/markdown"}
+    assert len(cell.outputs) == 1  # nothing is shown of a widget
+    kernel.send(buttons, {"here": True})
+    kernel.until(lambda: told(kernel, buttons))
+    [places] = told(kernel, buttons)
+    assert places["letters"] == ["A", "B"]
+    for letter in "AB":
+        assert f'{places["board"]}-{letter}"></div></td>' in html(cell)
+    for nonsense in ({"keep": "C"}, {"keep": 1}, {"keep": ["A"]}, "A", None, {}):
+        kernel.send(buttons, nonsense)  # type: ignore[arg-type]
+    shown = plain(cell)
+    chosen = "A" if shown.index("cook") < shown.index("poet") else "B"
+    kernel.send(buttons, {"keep": chosen})
+    kernel.until(lambda: "✓ picked" in plain(cell))
+    assert f"{chosen} · qwen3:8b · ✓ picked" in plain(cell)
+    assert "llama3.2" in plain(cell)
+    assert "Counted: see %ollama votes." in plain(cell)
+    assert "-keep" not in html(cell)
+    kernel.until(lambda: buttons not in kernel.comms)
+    assert "I am a cook. True" in kernel.run("print(best.text, __import__('ollama_magic').last is best)").shown()
+    assert "From 1 pick, 1 blind" in plain(kernel.run("%ollama votes"))
+    fake.says("Soup.")
+    kernel.run("%%ollama qwen3:8b -i study\nWhat is there?")
+    assert fake.recorded[-1].json["messages"][1]["content"] == "I am a cook."
+    # Each board has its own, and the command takes away those of the last one.
+    assert "✓" not in plain(later)
+    kernel.run("%ollama pick B")
+    assert "B · qwen3:8b · ✓ picked" in plain(later)
+    kernel.until(lambda: others not in kernel.comms)
+
+
+def test_there_are_buttons_only_for_a_page_and_for_answers(kernel: Kernel, fake: FakeOllama) -> None:
+    pytest.importorskip("anywidget")
+    fake.voice("llama3.2").says("I am a poet.")
+    count = len(buttons_of(kernel))
+    cell = kernel.run("%%ollama --compare llama3.2,nosuch:1b\nWho are you?")  # as nbconvert sends it
+    assert "-keep" not in html(cell)
+    kernel.run("%%ollama --compare nosuch:1b,nosuch:2b\nWho are you?", "cell-1")
+    assert len(buttons_of(kernel)) == count
+    kernel.run("%%ollama --compare llama3.2,nosuch:1b\nWho are you?", "cell-2")
+    kernel.until(lambda: len(buttons_of(kernel)) == count + 1)
+    kernel.send(buttons_of(kernel)[-1], {"here": True})
+    kernel.until(lambda: told(kernel, buttons_of(kernel)[-1]))
+    assert told(kernel, buttons_of(kernel)[-1])[0]["letters"] == ["A"]
+
+
+def test_only_the_last_comparisons_have_buttons(kernel: Kernel, fake: FakeOllama) -> None:
+    pytest.importorskip("anywidget")
+    fake.says("x")
+    for _ in range(22):
+        kernel.run("%%ollama llama3.2 -n 2\nHello", "cell-1")
+    kernel.until(lambda: len(buttons_of(kernel)) == 20)
+
+
 def test_votes_are_written_and_forgotten(kernel: Kernel, fake: FakeOllama, tmp_path: Any) -> None:
     fake.says("x")
     kernel.run("%ollama votes clear")

@@ -194,6 +194,8 @@ def test_a_long_column_shows_its_end_and_the_whole_when_all_are_done() -> None:
     for number in range(400):
         clock.now += 0.05
         view.show([(0, Text(f"line {number} of a long answer\n\n")), (1, Text("x "))])
+    clock.now += 1
+    view.show([])
     assert "the whole follows" in last(screen)
     assert "line 397 of" in last(screen)
     assert "line 1 of" not in last(screen)
@@ -219,22 +221,45 @@ def stream(view: Racing | LiveView, clock: Clock, columns: int, seconds: float, 
 
 
 @pytest.mark.slow
-def test_six_columns_stay_within_the_budget_of_one_answer() -> None:
-    seconds = 30.0
+def test_six_columns_cost_no_more_than_one_answer() -> None:
+    seconds = 10.0
     view, screen, clock = racing(6)
     view.show([])
     stream(view, clock, 6, seconds)
-    tokens = 100 * seconds
-    assert len(screen.sent) / seconds < 11
-    # What render/live allows for one answer: 64 bytes for each of its characters, or 25 kB a second.
-    assert screen.size < 1.02 * max(64 * 4 * tokens, 25_000 * seconds)
     clock_of_one = Clock()
     one = Screen(clock_of_one)
-    single = LiveView(one, FakeSettings(), whole_cell=False, clock=clock_of_one)
+    single = LiveView(one, FakeSettings(), whole_cell=True, clock=clock_of_one)
     single.show([start()])
     stream(single, clock_of_one, 1, seconds)
     assert screen.size < one.size
-    assert len(screen.sent) / seconds > 1.5  # with much markup; plain prose is repainted more often
+    assert len(screen.sent) < len(one.sent)
+    times = [at for at, _, _ in screen.sent]
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 0.75  # with much markup
+
+
+def test_a_repaint_has_the_newest_of_all_columns() -> None:
+    view, screen, clock = racing(6)
+    for number in range(100):
+        clock.now += 0.03
+        sent = len(screen.sent)
+        view.show([(lane, Text(f"{letter}{number} ")) for lane, letter in enumerate(NAMES)])
+        if len(screen.sent) > sent:
+            for letter in NAMES:
+                assert f"{letter}{number} " in text_of(last(screen)).replace("\n", " ")
+
+
+def test_nobody_waits_longer_than_a_second_however_many_there_are() -> None:
+    clock = Clock()
+    screen = Screen(clock)
+    columns = [Column("A", f"model-{number}") for number in range(64)]
+    view = Racing(screen, Columns(columns, across=6), clock=clock)
+    code = ["```python\n", *(["x", " = ", "f(", "1", ")\n"] * 20)]
+    for piece in code:
+        clock.now += 0.05
+        view.show([(lane, Text(piece)) for lane in range(8)])
+    times = [at for at, _, _ in screen.sent]
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 1.1
+    assert len(times) < len(code) / 10
 
 
 def test_a_cell_that_is_ours_is_left_with_one_output_that_a_pick_can_still_change() -> None:

@@ -1,0 +1,56 @@
+"""Widgets that are a line to the page and nothing else: code, style and messages. Closed, they leave nothing behind.
+
+Where anywidget is missing, `made` raises ImportError, and there is simply no button.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Any, Final
+
+__all__ = ["button_css", "close", "load", "made"]
+
+_BUTTON: Final = """
+.{name} {{
+  font: inherit; font-size: 90%; line-height: 1.6; padding: 0 .7em; min-height: 24px; cursor: pointer;
+  white-space: nowrap;
+  color: var(--jp-ui-font-color1, inherit); background: var(--jp-layout-color1, Canvas);
+  border: 1px solid var(--jp-border-color1, currentColor); border-radius: 4px;
+}}
+.{name}:hover:enabled {{ background: var(--jp-layout-color2, ButtonFace); }}
+.{name}:focus-visible {{ outline: 2px solid var(--jp-brand-color1, Highlight); outline-offset: 1px; }}
+.{name}:disabled {{ cursor: default; opacity: .7; }}
+"""
+
+
+def button_css(name: str) -> str:
+    """The style of buttons with that class, for a light and a dark page."""
+    return _BUTTON.format(name=name)
+
+
+def load() -> None:
+    """Import what widgets need, which takes a while; that it is missing is told when one is made."""
+    try:
+        importlib.import_module("anywidget")
+    except ImportError:
+        pass
+
+
+def made(name: str, esm: str, css: str) -> Any:
+    """A new widget that nothing shows yet, of the kind called `name`. Raises ImportError without anywidget."""
+    return _kind(name, esm, css)()
+
+
+@cache
+def _kind(name: str, esm: str, css: str) -> type[Any]:
+    import anywidget
+
+    return type(name, (anywidget.AnyWidget,), {"_esm": esm, "_css": css, "__module__": __name__})
+
+
+def close(widget: Any) -> None:
+    """Take it away, and its layout, which is a model of its own."""
+    layout = widget.layout
+    widget.close()
+    layout.close()
