@@ -35,7 +35,7 @@ def footer_line(answer: Answer) -> str:
         _tokens(stats),
         f"first token {seconds(stats.first_token_s)}" if stats.first_token_s is not None else "",
         surety(answer),
-        f"{speed:.0f} tok/s" if speed and speed >= 10 else f"{speed:.1f} tok/s" if speed else "",
+        f"{speed:,.0f} tok/s" if speed and speed >= 10 else f"{speed:.1f} tok/s" if speed else "",
         _included(answer),
         _REASONS.get(answer.reason) or one_line(answer.reason, 40),
     ]
@@ -67,7 +67,9 @@ def progress_line(progress: Progress, waited: float) -> str:
             share = min(100, 100 * progress.done // progress.total)
             return f"{phase}… {megabytes(progress.done)} of {megabytes(progress.total)} MB ({share} %)"
         return f"{phase}… {megabytes(progress.done)} MB"
-    return f"{phase}… {waited:.0f} s" if waited >= 1 else f"{phase}…"
+    if waited < 1:
+        return f"{phase}…"
+    return f"{phase}… {waited:.0f} s" if waited < 120 else f"{phase}… {seconds(waited)}"
 
 
 def rate_line(tokens: int, writing: float, silent: float) -> str:
@@ -110,4 +112,4 @@ def _tokens(stats: Stats) -> str:
         return ""
     into, out = ("?" if count is None else f"{count:,}" for count in known)
     cached = f" ({stats.cached_tokens:,} cached)" if stats.cached_tokens else ""
-    return f"{into}{cached} → {out} tokens"
+    return f"{into}{cached} → {out} {'token' if out == '1' else 'tokens'}"

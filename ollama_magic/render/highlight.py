@@ -49,8 +49,10 @@ _COLOURS: Final = {
     "Generic.Inserted": "string-color,#3f8f3a",
     "Generic.Prompt": "comment-color,#8a8f98",
 }
+# Some of JupyterLab's have less than 4.5:1 in one of its own themes, so each gets a share of the text's colour.
 _STYLES: Final = {
-    kind: f"color:var(--jp-mirror-editor-{value})" + (";font-style:italic" if kind == "Comment" else "")
+    kind: f"color:color-mix(in srgb,var(--jp-mirror-editor-{value}) 70%,currentColor)"
+    + (";font-style:italic" if kind == "Comment" else "")
     for kind, value in _COLOURS.items()
 }
 

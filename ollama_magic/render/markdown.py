@@ -36,7 +36,8 @@ MAX_MARKDOWN: Final = 400_000
 _PIECE = 24_000
 _MAX_NESTING = 24
 _SCHEMES = frozenset({"http", "https", "mailto"})
-_LINK = ' target="_blank" rel="noopener noreferrer nofollow"'
+# Underlined, because in a dark theme a link's colour alone does not tell it from the text around it.
+_LINK = ' target="_blank" rel="noopener noreferrer nofollow" style="text-decoration:underline"'
 
 ELEMENTS: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("p", "em", "strong", "s", "br", "hr", "blockquote", "ul", "li"), frozenset()),
@@ -47,7 +48,7 @@ ELEMENTS: Final[dict[str, frozenset[str]]] = {
     "details": frozenset(),
     "summary": frozenset(),
     "ol": frozenset({"start"}),
-    "a": frozenset({"href", "target", "rel"}),
+    "a": frozenset({"href", "target", "rel", "style"}),
 }
 """Every tag that an answer's HTML can have, with its attributes."""
 

@@ -73,7 +73,7 @@ def table_html(table: Table) -> str:
     if not table.rows:
         return _titled(table.title, div("", table.empty), table.note)
     aligns = ["right" if name in table.right else "left" for name in table.columns]
-    head = "".join(_cell("th", name, align) for name, align in zip(table.names(), aligns, strict=True))
+    head = "".join(_head(name, align) for name, align in zip(table.names(), aligns, strict=True))
     rows = "".join(
         f"<tr>{''.join(_cell('td', cell, align) for cell, align in zip(row, aligns, strict=True))}</tr>\n"
         for row in table.cells()
@@ -171,6 +171,11 @@ def _lines_of(text: str) -> str:
 
 def _advised(value: str, advice: str, indent: str = "\n") -> str:
     return f"{value}{indent}→ {advice}" if advice else value
+
+
+def _head(name: str, align: str) -> str:
+    # A header that says nothing would be read out as one.
+    return _cell("th" if name else "td", name, align)
 
 
 def _cell(tag: str, text: str, align: str, extra: str = "") -> str:

@@ -50,7 +50,7 @@ _LEAST = 3
 _PERCENT: Final = "\u202f%"  # a narrow space that does not break
 _WRITTEN: Final = {"\n": "⏎", "\t": "⇥", " ": "·", "\xa0": "⍽", "\r": "␍"}
 TOKENS_STYLE: Final = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;margin:.2em 0"
-_MARKER: Final = "opacity:.55;font-size:85%;user-select:none"
+_MARKER: Final = "opacity:.75;font-size:85%;user-select:none"
 _CELL: Final = "text-align:left"
 
 # `o-t` is an element that means nothing. Its empty title keeps the browser's own tooltip away, which would come late

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["ago", "bytes_text", "left_text", "moment_text", "until_text"]
+__all__ = ["ago", "bytes_text", "counted", "left_text", "moment_text", "until_text"]
 
 _UNITS: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _SPANS: Final = ((365.25 * 86400, "year"), (30.44 * 86400, "month"), (7 * 86400, "week"), (86400, "day"))
@@ -21,6 +21,11 @@ def bytes_text(size: float | None) -> str:
             value = size / unit
             return f"{value:.1f} {name}" if value < 9.95 else f"{value:.0f} {name}"
     return f"{size:.0f} B"
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 token", "1,200 tokens"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def left_text(seconds: float | None) -> str:
