@@ -35,8 +35,9 @@ class Keeper(Protocol):
     """Leaves the conversation in the notebook; see `saving`."""
 
     def keep(self, entries: Sequence[Entry]) -> None: ...
-    def tell_too(self) -> None: ...
-    def flush(self) -> None: ...
+    def meet(self, view: str) -> None: ...
+    def leave_to(self, view: str) -> None: ...
+    def close(self) -> None: ...
 
 
 class Controller:
@@ -59,7 +60,6 @@ class Controller:
         self.choosing = Choosing(session, self.outlet)
         self.pulls = Pulls(session, self.outlet)
         self.conversation = Conversation(session, self.outlet, namespace, self._said)
-        self._hellos = 0
         self._views: set[str] = set()
         self._grace_s = grace_s
         self._going: Future[None] | None = None
@@ -68,6 +68,7 @@ class Controller:
             "hello": self._hello,
             "gone": self._gone,
             "here": self._here,
+            "keeps": self._keeps,
             "connect": lambda message, _: self.connection.connect(message),
             "key": lambda message, _: self.connection.key(message),
             "forget_key": lambda message, _: self.connection.forget_key(message),
@@ -114,13 +115,11 @@ class Controller:
     def _hello(self, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         view = text_of(message, "view")
         self._views.add(view)
-        self._hellos += 1
-        again = self._hellos > 1
-        self.outlet.post("panel", view, **self._about, transcripts=again)
+        if self._keeper is not None:
+            self._keeper.meet(view)
+        self.outlet.post("panel", view, **self._about)
         for part in (self.connection, self.parameters, self.choosing, self.pulls, self.conversation):
             part.show(view)
-        if again and self._keeper is not None:
-            self._keeper.tell_too()
         self.choosing.ask_once()
 
     def _gone(self, message: dict[str, Any], buffers: Sequence[Any]) -> None:
@@ -132,6 +131,10 @@ class Controller:
 
     def _here(self, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         self._views.add(text_of(message, "view"))
+
+    def _keeps(self, message: dict[str, Any], buffers: Sequence[Any]) -> None:
+        if self._keeper is not None:
+            self._keeper.leave_to(text_of(message, "view"))
 
     async def _stop_unless_seen(self) -> None:
         await asyncio.sleep(self._grace_s)
@@ -188,7 +191,7 @@ class Controller:
             return
         self.conversation.close()
         if self._keeper is not None:
-            self._keeper.flush()
+            self._keeper.close()
         self.outlet.post("closed")
         self.outlet.close()
 

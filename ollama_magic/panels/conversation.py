@@ -162,7 +162,8 @@ class Conversation(Shown):
         try:
             entry.take(answer, form, error)
         except Exception as fault:  # an answer that cannot be shown must not leave the panel waiting for its end
-            entry.fail(answer, OllamaMagicError(f"The panel cannot show this answer: {type(fault).__name__}"))
+            told = f"The panel cannot show this answer: {type(fault).__name__}"
+            entry.fail(answer, OllamaMagicError(told, hint="Ask it in a cell, and please report this."))
 
     def _refuse_while_running(self) -> None:
         if self._busy:
@@ -216,7 +217,8 @@ def _pictures(message: dict[str, Any], buffers: Sequence[Any]) -> tuple[Image, .
     named = message.get("pictures")
     told = named if isinstance(named, list) else []
     if len(buffers) > _PICTURES:
-        raise FieldError("pictures", SettingsError(f"At most {_PICTURES} pictures go with one question"))
+        refused = SettingsError(f"At most {_PICTURES} pictures go with one question", hint="Remove some.")
+        raise FieldError("pictures", refused)
     found = []
     for number, data in enumerate(buffers):
         about = told[number] if number < len(told) and isinstance(told[number], dict) else {}

@@ -31,17 +31,19 @@ def cells_of(text: str, wanted: str = "") -> list[dict[str, str]]:
     """The cells that an answer becomes: its code, not run, or else its text as Markdown in which nothing is live."""
     code = "" if wanted == "markdown" else code_in(text)
     if not (code or text.strip()):
-        raise SettingsError("There is nothing to insert: the answer has no text")
+        raise SettingsError("There is nothing to insert: the answer has no text", hint="Retry it first.")
     if wanted == "code" and not code:
         raise SettingsError("There is no code in the answer", hint="Insert it as Markdown.")
     return [{"type": "code", "source": code} if code else {"type": "markdown", "source": inert_markdown(text)}]
 
 
 def file_of(session: Session, name: str, form: str) -> dict[str, str]:
-    """A thread as a file: its name, media type and text."""
+    """A thread as a file: its name, media type and text. In the Markdown nothing is live."""
     if name not in session.threads.names():
         raise SettingsError("There is nothing to export yet", hint="Ask something first.")
     text = export(name, session.threads.turns(name), form)  # which refuses another form
+    if form == "markdown":
+        text = inert_markdown(text)
     ending, kind = _FILES[form]
     return {"name": f"{name}.{ending}", "type": kind, "text": text}
 

@@ -76,7 +76,8 @@ class Pulls:
             raise FieldError("name", told) from None
         earlier = self._pulls.get(wanted)
         if earlier is not None and earlier.state == "running":
-            raise FieldError("name", SettingsError(f"{one_line(wanted)} is being pulled already"))
+            told = SettingsError(f"{one_line(wanted)} is being pulled already", hint="Wait for its end, or cancel it.")
+            raise FieldError("name", told)
         this = self._pulls[wanted] = _Pull(wanted)
         self.show()
         this.future = self._outlet.start(self._follow(this))

@@ -1,6 +1,8 @@
-"""When the conversation is written into the notebook's output: at once, and less often the longer it is.
+"""What of the conversation is in the notebook, and who writes it there.
 
-All of it is written each time, so a long one would cost more and more; the pause between two writes grows with it.
+Where the page can write into its notebook it is given the turns, each once, as soon as they have ended. Elsewhere all
+of it is written as an output of the cell. That would cost more and more, so the pause between two such writes grows
+with the conversation.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from ..render.transcript import transcript_bundle
+from ..render.transcript import FRAME, pieces_of, transcript_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,12 @@ __all__ = ["Saving"]
 _RATE: Final = 60_000
 """Characters a second that writing may cost."""
 _LEAST_S: Final = 0.5
+_SMALL: Final = 60_000
+"""Characters that are written at once, before it is known whether a page does it."""
+_GRACE_S: Final = 3.0
+"""How long more than that waits for a page."""
+_PAGE: Final = 40
+"""Turns in one message."""
 
 
 class Saving:
@@ -36,50 +44,87 @@ class Saving:
         panel: str,
         put: Callable[[Bundle], None],
         clock: Callable[[], float] = time.monotonic,
+        grace_s: float = _GRACE_S,
     ) -> None:
-        self._outlet, self._panel, self._put, self._clock = outlet, panel, put, clock
-        self._lock = threading.Lock()
+        self._outlet, self._panel, self._put, self._clock, self._grace_s = outlet, panel, put, clock, grace_s
+        self._lock = threading.RLock()
         self._turns: list[Said] = []
         self._written: list[Said] = []
+        self._given: list[dict[str, str]] = []
+        """What the pages have that write it themselves."""
+        self._pages: dict[str, bool] = {}
+        """The views that there were, and whether each writes into its notebook."""
         self._free_at = 0.0
         self._waiting = False
-        self._told = False
 
-    def tell_too(self) -> None:
-        """From now on tell the front end what the output is: a page that was reloaded does not update it any more."""
+    def meet(self, view: str) -> None:
+        """A page has come. Until it is known that it writes into its notebook, the output is written here."""
         with self._lock:
-            self._told = True
-            data = transcript_bundle(self._written, self._panel)[0]
-            self._outlet.post("transcript", data=data)
+            self._pages.setdefault(view, False)
+
+    def leave_to(self, view: str) -> None:
+        """That page writes into its notebook, from now on whenever a turn has ended."""
+        with self._lock:
+            self._give()
+            self._pages[view] = True
+            self._given = pieces_of(self._turns)
+            self._post(0, view)
 
     def keep(self, entries: Sequence[Entry]) -> None:
         """These are the turns that have ended; written now, or when it is time."""
         with self._lock:
             self._turns = [entry.said for entry in entries]
+            self._give()
             left = self._free_at - self._clock()
+            if not self._pages and not self._written and self._size() > _SMALL:
+                left = self._grace_s
             wait = left > 0 and not self._waiting
             self._waiting = self._waiting or wait
         if wait:
             self._outlet.start(self._later(left))
         elif left <= 0:
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
-        """Write what is not written yet."""
+    def close(self) -> None:
+        """Write what the output does not hold yet: no page has it any more in a moment."""
         with self._lock:
-            same = len(self._turns) == len(self._written)
-            if same and all(a is b for a, b in zip(self._turns, self._written, strict=True)):
+            self._pages.clear()
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            if (self._pages and all(self._pages.values())) or _same(self._turns, self._written):
                 return
             self._written = self._turns
             bundle = transcript_bundle(self._turns, self._panel)
-            size = sum(len(text) for text in bundle[0].values())
-            self._free_at = self._clock() + max(_LEAST_S, size / _RATE)
+            self._free_at = self._clock() + max(_LEAST_S, sum(map(len, bundle[0].values())) / _RATE)
             self._put(bundle)
-            if self._told:
-                self._outlet.post("transcript", data=bundle[0])
 
     async def _later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         with self._lock:
             self._waiting = False
-        self.flush()
+        self._flush()
+
+    def _give(self) -> None:
+        """To the pages that keep it, what they do not have yet."""
+        if not any(self._pages.values()):
+            return
+        had, self._given = self._given, pieces_of(self._turns)
+        same = [a is b for a, b in zip(had, self._given, strict=False)]
+        keep = same.index(False) if False in same else len(same)
+        if keep < max(len(had), len(self._given)):
+            self._post(keep)
+
+    def _post(self, keep: int, to: str = "") -> None:
+        total = len(self._given)
+        for start in range(keep, max(total, keep + 1), _PAGE):
+            pieces = self._given[start : start + _PAGE]
+            self._outlet.post("transcript", to, keep=start, total=total, pieces=pieces, frame=FRAME)
+
+    def _size(self) -> int:
+        return sum(len(text) for turn in self._turns for text in turn.kinds.values())
+
+
+def _same(some: Sequence[Said], others: Sequence[Said]) -> bool:
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))

@@ -45,7 +45,6 @@ class Panel:
         ident = uuid.uuid4().hex
         self._widget = _Widget()
         free(self._widget)
-        show_widget(self._widget)
         output = TranscriptOutput(shell, ident)
 
         def keeper(outlet: Outlet) -> Saving:
@@ -59,6 +58,9 @@ class Panel:
             keeper,
         )
         self._widget.on_msg(self._take)
+        # Last of all: its page may answer while this cell still runs.
+        show_widget(self._widget)
+        output.show()
 
     def _take(self, widget: Any, content: Any, buffers: Any) -> None:
         self._controller.take(content, buffers or ())

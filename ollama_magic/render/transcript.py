@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
     from ollama_magic.render.bundle import Bundle
 
-__all__ = ["Said", "TranscriptOutput", "show_widget", "transcript_bundle"]
+__all__ = ["FRAME", "Said", "TranscriptOutput", "pieces_of", "show_widget", "transcript_bundle"]
 
 _CLASS: Final = "ollama-magic ollama-magic-transcript tex2jax_ignore mathjax_ignore"
 _QUESTION: Final = f"{PRE_TEXT};border-left:3px solid rgba(127,127,127,.5);padding:.1em 0 .1em .7em;margin:1.2em 0 .6em"
 _EMPTY: Final = "The panel's conversation is kept here."
+_NOTHING: Final = {"text/html": div(FOOTER, _EMPTY), "text/plain": _EMPTY}
+FRAME: Final = {
+    "text/html": (f'<div class="{_CLASS}">', "", "</div>"),
+    "text/plain": ("", "\n\n", ""),
+    "text/markdown": ("", "\n\n", ""),
+}
+"""For each kind of text what stands before the turns, between them and after them."""
 _WIDGET: Final = (
     "The ollama_magic panel. This front end does not show it, or its kernel has ended: run the cell again in "
     "JupyterLab, Notebook 7 or another front end with Jupyter widgets. What was said in it is below."
@@ -64,16 +71,25 @@ class Said:
         question = "\n".join(f"> {line}".rstrip() for line in inert_markdown(self.question).split("\n"))
         return f"{question}\n\n{inert_markdown(self.text)}"
 
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """All three."""
+        return {"text/html": self.as_html, "text/plain": self.as_text, "text/markdown": self.as_markdown}
+
+
+def pieces_of(turns: Sequence[Said]) -> list[dict[str, str]]:
+    """What an output with these turns is put together from, by `FRAME`."""
+    return [turn.kinds for turn in turns] or [_NOTHING]
+
 
 def transcript_bundle(turns: Sequence[Said], panel: str) -> Bundle:
     """The whole conversation of a panel as one output, which names the panel in its metadata."""
-    body = "".join(turn.as_html for turn in turns) or div(FOOTER, _EMPTY)
+    pieces = pieces_of(turns)
     data = {
-        "text/html": f'<div class="{_CLASS}">{body}</div>',
-        "text/plain": "\n\n".join(turn.as_text for turn in turns) or _EMPTY,
+        kind: before + between.join(piece[kind] for piece in pieces) + after
+        for kind, (before, between, after) in FRAME.items()
+        if kind in pieces[0]
     }
-    if turns:
-        data["text/markdown"] = "\n\n".join(turn.as_markdown for turn in turns)
     return data, {"ollama_magic": {"panel": panel, "transcript": True}}
 
 
@@ -81,19 +97,28 @@ class TranscriptOutput:
     """One output of the cell that runs now; it can be updated from any thread, also when its cell has ended."""
 
     def __init__(self, shell: Any, panel: str) -> None:
-        from IPython.display import display as show
-
         self._id = uuid.uuid4().hex
         # Taken now: a cell that captures its output has another publisher for as long as it runs.
         self._publisher = shell.display_pub
-        data, metadata = transcript_bundle((), panel)
+        self._bundle = transcript_bundle((), panel)
+        self._shown = False
+
+    def show(self) -> None:
+        """Show it, with what was put there before."""
+        from IPython.display import display as show
+
         display: Any = show
-        display(data, metadata=metadata, raw=True, display_id=self._id)
+        bundle = self._bundle
+        display(bundle[0], metadata=bundle[1], raw=True, display_id=self._id)
+        self._shown = True
+        if self._bundle is not bundle:  # put there by another thread meanwhile
+            self.put(self._bundle)
 
     def put(self, bundle: Bundle) -> None:
         """This is what the output is now."""
-        data, metadata = bundle
-        self._publisher.publish(data, metadata, transient={"display_id": self._id}, update=True)
+        self._bundle = bundle
+        if self._shown:
+            self._publisher.publish(*bundle, transient={"display_id": self._id}, update=True)
 
 
 def show_widget(widget: Any) -> None:

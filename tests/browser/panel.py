@@ -23,6 +23,7 @@ _THEIRS = (
     "filebrowser:open-path",
     "favicon",
     "restore the debugger state",
+    "widget model not found",  # of a panel whose kernel has ended
 )
 _KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
@@ -109,6 +110,12 @@ class Panel:
             state = "([name, wanted]) => window.jupyterapp.commands.isToggled(name) === wanted"
             self.page.wait_for_function(state, arg=[name, wanted])
         return self.save()
+
+    def kept(self, text: str) -> None:
+        """Wait until the document holds this in the output below the panel."""
+        cells = "window.jupyterapp.shell.currentWidget.context.model.sharedModel.toJSON().cells"
+        ours = "(output) => output.metadata?.ollama_magic?.transcript && output.data['text/plain'].includes(text)"
+        self.page.wait_for_function(f"(text) => {cells}.some((cell) => cell.outputs?.some({ours}))", arg=text)
 
     def restart(self) -> None:
         """Restart the kernel, as its menu does."""

@@ -166,8 +166,7 @@ def test_nothing_of_a_model_or_server_is_live_in_the_panel(
     panel.done()
     as_ordinary(panel.last.locator(".om-answer"))
     watch.nothing()
-    transcript = "document.querySelector('.ollama-magic-transcript')?.textContent.includes('std::vector')"
-    page.wait_for_function(f"() => {transcript}")
+    panel.kept("std::vector")
     panel.save()
 
 

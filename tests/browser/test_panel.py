@@ -39,7 +39,7 @@ def quiet_console(panel: Panel) -> Iterator[None]:
 
 
 def test_the_form_tests_the_connection_and_says_where_values_come_from(panel: Panel, asked: FakeOllama) -> None:
-    panel.sees("environment (OLLAMA_HOST)")
+    panel.sees("environment: OLLAMA_HOST")
     panel.test("It works", "3 models")
 
     panel.set_host("http://127.0.0.1:9")

@@ -35,11 +35,27 @@ def test_an_answer_goes_on_while_the_page_is_loaded_anew(panel: Panel, asked: Fa
     panel.done()
     panel.prompt.fill("")
     # The file has the end too, though display updates do not reach a page that was loaded anew.
-    panel.page.wait_for_function(
-        f"() => document.querySelector('{TRANSCRIPT}')?.textContent.includes('Before the reload, and after it.')"
-    )
+    panel.kept("and **after** it")
     assert "and **after** it" in panel.save()
     assert not panel.page.locator(TRANSCRIPT).is_visible()  # the panel shows it already
+
+
+def test_what_the_panel_shows_is_in_the_file_without_being_drawn_twice(panel: Panel, asked: FakeOllama) -> None:
+    asked.says("A formula: ", "$x^2$, ", "and an end.")
+    panel.send("Not drawn below")
+    panel.done()
+    panel.kept("and an end.")
+    assert "Not drawn below" in panel.save()
+    below = panel.page.locator(TRANSCRIPT)
+    assert "Not drawn below" not in (below.text_content() or "")
+    panel.run("from ollama_magic import panels; [each.close() for each in panels._open.values()]")
+    panel.page.wait_for_selector(".om-panel", state="detached")
+    panel.sees("Not drawn below", "and an end.", within=below)
+    below.locator("mjx-container").first.wait_for()
+    panel.command("notebook:run-all-cells")
+    panel.ready()
+    panel.sees("and an end.", within=panel.last)
+    panel.kept("and an end.")
 
 
 def test_the_key_is_in_no_file_and_in_no_message_to_the_page(panel: Panel, asked: FakeOllama) -> None:

@@ -52,7 +52,8 @@ def opened(kernel, code="%ollama panel", cell_id="cell-1"):
     """The cell that shows a panel, and its page, which has said hello."""
     cell = kernel.run(code, cell_id)
     assert cell.reply["status"] == "ok", cell.shown()
-    view = cell.outputs[0]["data"][VIEW]
+    # Old widgets also say on stderr what of them is deprecated, where warnings are shown.
+    [view] = [output["data"][VIEW] for output in cell.outputs if VIEW in output.get("data", {})]
     page = Page(kernel, view["model_id"])
     assert page.say("hello") is None
     return cell, page
@@ -91,6 +92,30 @@ def test_the_cell_shows_the_panel_and_keeps_the_conversation(kernel, fake):
     panel = page.shown("panel")[0]
     assert panel["model_id"] == page.comm
     assert cell.outputs[1]["metadata"]["ollama_magic"] == {"panel": panel["panel"], "transcript": True}
+
+
+def test_a_page_is_heard_as_soon_as_its_panel_is_shown(kernel, tmp_path):
+    if not kernel.supports_subshells():
+        pytest.skip("this ipykernel handles no messages while a cell runs")
+    kernel.run(
+        "from ollama_magic.events import Message\nfrom ollama_magic.threads import Turn\n"
+        "answer = (Message('assistant', '**much** `to` show\\n\\n' * 200),)\n"
+        "current().threads.put('main', [Turn(Message('user', f'q{n}'), answer) for n in range(60)])"
+    )
+    subshell, end = kernel.subshell(), tmp_path / "end"
+    wait = f"import time, pathlib\nwhile not pathlib.Path({str(end)!r}).exists(): time.sleep(0.01)"
+    cell = kernel.start(f"import ollama_magic; ollama_magic.panel()\n{wait}")
+    kernel.until(lambda: cell.outputs)
+    page = Page(kernel, cell.outputs[0]["data"][VIEW]["model_id"])
+    page.subshell = subshell
+    assert page.say("hello") is None
+    assert page.say("keeps") is None
+    assert not cell.idle
+    end.touch()
+    kernel.finish(cell)
+    pieces = [piece for message in page.shown("transcript") for piece in message["pieces"]]
+    assert len(pieces) == 60
+    assert "q59" not in cell.shown()  # a long one is left to the page that said so in time
 
 
 def test_a_typed_key_is_in_no_message_no_state_and_no_history(kernel):
@@ -191,8 +216,18 @@ def test_a_page_that_is_reloaded_finds_everything(kernel, fake, gate):
     assert "half" in turn["tail_html"]
     gate.set()
     assert reloaded.wait_for_end()["text"] == "half and half"
-    # The output that was saved with the page is no longer updated by the front end: it is told what to write there.
-    reloaded.wait_for("transcript", lambda message: "half and half" in message["data"]["text/plain"])
+
+
+def test_a_page_that_writes_its_notebook_is_given_what_to_write(kernel, fake):
+    fake.says("It is **so**.")
+    cell, page = opened(kernel)
+    assert page.say("keeps") is None
+    page.say("send", prompt="Is it?")
+    [piece] = page.wait_for("transcript", lambda message: "Is it?" in message["pieces"][0]["text/plain"])["pieces"]
+    assert "<strong>so</strong>" in piece["text/html"]
+    assert "so" not in cell.shown()  # nothing renders it while the page shows it
+    kernel.run("from ollama_magic import panels; [each.close() for each in panels._open.values()]")
+    kernel.wait_for_text(cell, "<strong>so</strong>")
 
 
 def test_close_and_what_the_name_gives(kernel, fake, gate):

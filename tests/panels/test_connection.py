@@ -29,8 +29,8 @@ def test_it_is_prefilled_from_the_environment_and_says_from_where(page: Page, fa
     shown = page.shown("connection")
     assert shown["host"] == {
         "value": "",
-        "placeholder": f"{fake.url} (environment (OLLAMA_HOST))",
-        "origin": "environment (OLLAMA_HOST)",
+        "placeholder": f"{fake.url} (environment: OLLAMA_HOST)",
+        "origin": "environment: OLLAMA_HOST",
     }
     assert shown["mode"]["value"] == ""
     assert shown["mode"]["choices"][0]["text"] == "automatic: local"
@@ -163,7 +163,7 @@ def test_parameters_are_the_sessions_and_unset_is_the_models_default(
         assert page.say("set", name=name, value="") == {}, name
     after = {field["name"]: field for field in page.shown("settings")["fields"]}
     assert {field["value"] for field in after.values()} == {""}
-    assert after["temperature"]["placeholder"] == "0.7 (environment (OLLAMA_MAGIC_TEMPERATURE))"
+    assert after["temperature"]["placeholder"] == "0.7 (environment: OLLAMA_MAGIC_TEMPERATURE)"
     assert session.settings().options == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,11 +67,111 @@ def test_a_long_conversation_is_written_less_often_and_never_left_out() -> None:
     cost = sum(len(text) for bundle in written for text in bundle[0].values())
     assert cost < 1_000 * 60_000  # characters: so much a second at most
     assert 50 < len(written) < 400
-    saving.flush()
+    saving.close()
     assert "q499" in written[-1][0]["text/plain"]
     count = len(written)
-    saving.flush()  # nothing new
+    saving.close()  # nothing new
     assert len(written) == count
+
+
+class Notebook:
+    """What the panel's pages write into the notebook, and what the kernel does."""
+
+    def __init__(self, grace_s: float = 0.0) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.written: list[Any] = []
+        self.pieces: list[dict[str, str]] = []
+        self.outlet = Outlet(self._take)
+        self.put = threading.Event()
+        self.saving = Saving(self.outlet, "p1", self._put, grace_s=grace_s)
+
+    def _put(self, bundle: Any) -> None:
+        self.written.append(bundle[0])
+        self.put.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        self.messages.append(message)
+        assert message["keep"] <= len(self.pieces)
+        self.pieces[message["keep"] :] = message["pieces"]
+        assert len(self.pieces) <= message["total"]
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The output as a page puts it together."""
+        frame = self.messages[-1]["frame"]
+        kinds = {kind: [piece[kind] for piece in self.pieces] for kind in self.pieces[0]}
+        return {kind: frame[kind][0] + frame[kind][1].join(texts) + frame[kind][2] for kind, texts in kinds.items()}
+
+
+def test_a_page_that_writes_its_notebook_is_given_every_turn_once() -> None:
+    notebook = Notebook()
+    entries = [entry(number, "word " * 40) for number in range(100)]
+    notebook.saving.meet("v1")
+    notebook.saving.leave_to("v1")
+    assert "kept here" in notebook.data["text/plain"]
+    for count in range(1, 101):
+        notebook.saving.keep(entries[:count])
+    assert notebook.data == transcript_bundle([each.said for each in entries], "p1")[0]
+    whole = sum(map(len, notebook.data.values()))
+    given = sum(len(text) for message in notebook.messages for piece in message["pieces"] for text in piece.values())
+    assert given < 1.1 * whole
+    assert notebook.written == []  # no output is rendered again and again
+    notebook.saving.keep([*entries[:98], entry(100, "another")])  # a turn of long ago was asked again
+    assert "q98" not in notebook.data["text/plain"]
+    assert notebook.data["text/plain"].endswith("another")
+    notebook.saving.keep([])
+    assert notebook.data == transcript_bundle([], "p1")[0]
+    notebook.outlet.close()
+
+
+def test_a_page_that_comes_later_is_given_all_of_it() -> None:
+    notebook = Notebook()
+    entries = [entry(number, "word") for number in range(100)]
+    for view in ("v1", "v2"):
+        notebook.saving.keep(entries)
+        notebook.saving.meet(view)
+        before = len(notebook.messages)
+        notebook.saving.leave_to(view)
+        new = notebook.messages[before:]
+        assert {message["to"] for message in new} == {view}
+        assert [len(message["pieces"]) for message in new] == [40, 40, 20]
+    notebook.outlet.close()
+
+
+def test_one_page_that_cannot_write_has_it_written_by_the_kernel() -> None:
+    notebook = Notebook()
+    notebook.saving.meet("v1")
+    notebook.saving.meet("v2")
+    notebook.saving.leave_to("v1")
+    notebook.saving.keep([entry(1, "to both")])
+    assert "to both" in notebook.data["text/plain"]
+    assert "to both" in notebook.written[-1]["text/plain"]
+    notebook.outlet.close()
+
+
+def test_what_the_pages_wrote_is_in_the_output_too_when_the_panel_closes() -> None:
+    notebook = Notebook()
+    notebook.saving.meet("v1")
+    notebook.saving.leave_to("v1")
+    notebook.saving.keep([entry(1, "said")])
+    assert notebook.written == []
+    notebook.saving.close()
+    assert notebook.written == [notebook.data]
+
+
+def test_a_long_thread_waits_for_a_page_that_writes_it_and_no_longer() -> None:
+    entries = [entry(number, "word " * 200) for number in range(60)]
+    unseen, seen = Notebook(grace_s=0.01), Notebook(grace_s=0.01)
+    seen.saving.keep(entries)
+    seen.saving.meet("v1")
+    seen.saving.leave_to("v1")
+    unseen.saving.keep(entries)
+    assert unseen.put.wait(10)
+    assert "q59" in unseen.written[-1]["text/plain"]
+    assert not seen.put.is_set()  # its time was over before
+    assert "q59" in seen.data["text/plain"]
+    for each in (seen, unseen):
+        each.outlet.close()
 
 
 @pytest.mark.slow

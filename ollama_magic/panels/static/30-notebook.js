@@ -27,25 +27,9 @@ function insertCells(model, modelId, cells) {
   return true;
 }
 
-/**
- * Write the transcript into the output below the panel. The kernel does that by its display id, but a page that was
- * loaded anew does not know display ids any more.
- */
-function writeTranscript(model, modelId, panelId, data) {
-  const own = ownCell(model, modelId);
-  const outputs = own < 0 ? null : notebookContext(model)?.model?.cells?.get(own)?.outputs;
-  for (let number = 0; number < (outputs?.length ?? 0); number += 1) {
-    const output = outputs.get(number);
-    if (output.metadata?.ollama_magic?.panel === panelId) {
-      outputs.set(number, { output_type: "display_data", data, metadata: output.metadata });
-      return;
-    }
-  }
-}
-
 /** Typeset the maths in a node; where nothing can, the formulas stay as they were written. */
 function typeset(model, node) {
-  if (!node.querySelector(".mathjax_process")) return;
+  if (!node.querySelector(FORMULA)) return;
   try {
     model.widget_manager?.rendermime?.latexTypesetter?.typeset(node);
   } catch (error) {

@@ -52,11 +52,15 @@ function createPanel(model, el) {
     h("div", { class: "om-columns" }, settings, talk),
   );
   let own = { model_id: "", panel: "" };
+  const transcript = createTranscript(model, () => own);
   let closed = false;
   let area = null;
 
   const shows = {
-    panel: (message) => (own = message),
+    panel(message) {
+      own = message;
+      if (transcript.isInReach()) void panel.ask("keeps");
+    },
     connection: connection.show,
     settings: parameters.show,
     models: models.show,
@@ -77,7 +81,7 @@ function createPanel(model, el) {
     variables: (message) => composer.showVariables(message.variables),
     // Another view went away: the kernel stops when nobody is left.
     who: () => void panel.ask("here"),
-    transcript: (message) => writeTranscript(model, own.model_id, own.panel, message.data),
+    transcript: transcript.take,
     closed() {
       closed = true;
       entered("closed");
@@ -100,7 +104,7 @@ function createPanel(model, el) {
     if (insertCells(model, own.model_id, cells)) speech.tell(`Inserted ${count} below; nothing was run.`);
     else if (await copyText(cells.map((cell) => cell.source).join("\n\n"))) {
       speech.tell("This notebook lets no panel insert cells. Copied instead: paste it where you want it.");
-    } else speech.complain({ message: "Neither inserting nor copying is allowed here.", hint: "" });
+    } else speech.complain({ message: "Neither inserting nor copying is allowed here.", hint: "Copy it by hand." });
   }
 
   function entered(state) {
@@ -119,6 +123,8 @@ function createPanel(model, el) {
     conversation.close();
     area?.classList.remove("om-holds-live");
     root.remove();
+    // What stood in for the panel all the time is seen now, unless the output or the notebook goes away too.
+    setTimeout(() => area?.isConnected && transcript.show(), 0);
   };
 }
 
