@@ -1,4 +1,7 @@
-"""One streamed answer through one client: `python -m benchmarks.contenders NAME URL MODEL` prints seconds of CPU."""
+"""One streamed answer through one client: `python -m benchmarks.contenders NAME URL MODEL` prints seconds of CPU.
+
+The client alone, nothing shown: what packages do in a notebook is in `peers`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["CONTENDERS"]
+__all__ = ["CONTENDERS", "WARM"]
 
 PROMPT = [{"role": "user", "content": "hello"}]
 
@@ -94,6 +97,16 @@ async def openai_client(url: str, model: str) -> int:
     return length
 
 
+async def chatlas_client(url: str, model: str) -> int:
+    """chatlas, on /v1; it asks for the list of models first."""
+    import chatlas
+
+    length = 0
+    async for piece in await chatlas.ChatOllama(model, base_url=url).stream_async("hello", echo="none"):
+        length += len(piece)
+    return length
+
+
 CONTENDERS: dict[str, Callable[[str, str], Awaitable[int]]] = {
     "httpx /api": httpx_native,
     "ollama_magic /api": magic_native,
@@ -101,12 +114,16 @@ CONTENDERS: dict[str, Callable[[str, str], Awaitable[int]]] = {
     "httpx /v1": httpx_openai,
     "ollama_magic /v1": magic_openai,
     "openai /v1": openai_client,
+    "chatlas /v1": chatlas_client,
 }
+
+WARM = "200@0"
+"""The model of the answer that is not measured."""
 
 
 async def _measure(name: str, url: str, model: str) -> None:
     run = CONTENDERS[name]
-    await run(url, "200@0")  # imports, connection code and caches are warm
+    await run(url, WARM)  # imports, connection code and caches are warm
     begun = time.process_time()
     length = await run(url, model)
     sys.stdout.write(f"{time.process_time() - begun} {length}\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import statistics
 import subprocess
 import sys
@@ -94,8 +95,9 @@ def _times(rounds: int) -> Table:
                 if number:  # the first warms up
                     seconds[name].append(time.monotonic() - began)
                     cpu[name].append(time.process_time() - spent)
-    ideal = ROWS / SLOTS * SECONDS
-    title = f"{ROWS:,} rows, {SLOTS} slots, {SECONDS * 1000:g} ms: the ideal is {ideal:.2f} s"
+    waves = math.ceil(ROWS / SLOTS)
+    ideal = waves * SECONDS
+    title = f"{ROWS:,} rows, {SLOTS} slots, {SECONDS * 1000:g} ms: the ideal is {waves} waves, {ideal:.2f} s"
     table = Table(title, ("", "seconds", "share of the ideal", "best share", "CPU a row, ms"))
     for name, each in seconds.items():
         middle = statistics.median(each)

@@ -21,12 +21,14 @@ __all__ = ["run"]
 _CPU = "import time, os; print(time.process_time())"
 
 
-_LENGTHS = ((1000, (50, 250, 2000)), (5000, (50, 250, 2000)), (20000, (50, 250, 2000)))
-_QUICK = ((1000, (250, 2000)),)
+_Lengths = tuple[tuple[int, tuple[int, ...]], ...]
+"""Tokens, and at how many a second."""
+_LENGTHS: _Lengths = ((1000, (50, 250, 2000)), (5000, (50, 250, 2000)), (20000, (50, 250, 2000)))
+_QUICK: _Lengths = ((1000, (250, 2000)),)
 
 
-def run(quick: bool) -> Iterator[Table]:
-    """First token and interrupt in milliseconds; traffic, CPU and lag for lengths and rates."""
+def run(quick: bool, lengths: _Lengths | None = None) -> Iterator[Table]:
+    """First token and interrupt in milliseconds; traffic, CPU and lag for `lengths`, all of them if none are named."""
     with (
         serving() as (url, server),
         tempfile.TemporaryDirectory() as folder,
@@ -34,12 +36,16 @@ def run(quick: bool) -> Iterator[Table]:
     ):
         kernel.run("%%ollama 50@0\nwarm")
         _told(server, "sent")
-        yield _first_token(kernel, server, 5 if quick else 20)
-        yield _interrupt(kernel, server, 5 if quick else 20)
-        yield _traffic(kernel, server, _QUICK if quick else _LENGTHS)
+        table = Table("How soon, in a kernel", ("what", "median, ms", "worst, ms"))
+        table.add(
+            "a first token, from the wire to a front end's queue", *_first_token(kernel, server, 5 if quick else 20)
+        )
+        table.add("an interrupt, to the socket closed", *_interrupt(kernel, server, 5 if quick else 20))
+        yield table
+        yield _traffic(kernel, server, lengths or (_QUICK if quick else _LENGTHS))
 
 
-def _first_token(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> Table:
+def _first_token(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> tuple[str, str]:
     """From the server's first write to the display message at a front end, on one machine's clock."""
     taken = []
     for _ in range(rounds):
@@ -48,13 +54,10 @@ def _first_token(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> 
         seen = time.monotonic()
         taken.append((seen - _told(server, "first")) * 1000)
         kernel.finish(cell)
-    table = Table("First token, from the wire to a front end's message queue", ("", "ms"))
-    table.add("median", f"{statistics.median(taken):.1f}")
-    table.add("worst", f"{max(taken):.1f}")
-    return table
+    return f"{statistics.median(taken):.1f}", f"{max(taken):.1f}"
 
 
-def _interrupt(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> Table:
+def _interrupt(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> tuple[str, str]:
     """From the interrupt to the server seeing the socket closed."""
     taken = []
     for _ in range(rounds):
@@ -63,13 +66,10 @@ def _interrupt(kernel: Kernel, server: subprocess.Popen[str], rounds: int) -> Ta
         asked = kernel.interrupt()
         taken.append((_told(server, "closed") - asked) * 1000)
         kernel.finish(while_running)
-    table = Table("Interrupt to socket closed, seen by the server", ("", "ms"))
-    table.add("median", f"{statistics.median(taken):.1f}")
-    table.add("worst", f"{max(taken):.1f}")
-    return table
+    return f"{statistics.median(taken):.1f}", f"{max(taken):.1f}"
 
 
-def _traffic(kernel: Kernel, server: subprocess.Popen[str], lengths: tuple[tuple[int, tuple[int, ...]], ...]) -> Table:
+def _traffic(kernel: Kernel, server: subprocess.Popen[str], lengths: _Lengths) -> Table:
     table = Table(
         "Long answers in a kernel",
         ("tokens", "tok/s", "answer kB", "iopub MB", "messages", "kernel CPU s", "lag at the end s", "saved outputs"),

@@ -1,6 +1,7 @@
 """A server that does nothing but stream, in a process of its own, so that it costs the measured process nothing.
 
-The model's name says what to send: "10000@250" is 10,000 tokens at 250 a second, "@0" as fast as they are taken.
+The model's name says what to send: "10000@250" is 10,000 tokens at 250 a second, "@0" as fast as they are taken. Who
+does not want a stream gets the whole once it would be complete.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["serving"]
+__all__ = ["expected", "serving"]
 
 WORDS = (
     "The ", "quick ", "brown ", "fox ", "jumps ", "over ", "`the` ", "**lazy** ", "dog", ". ", "It ", "was ", "a ",
     "fine ", "day", ", ", "and ", "$x^2$ ", "too", ".\n\n",
 )  # fmt: skip
+
+
+def expected(tokens: int) -> str:
+    """The text of an answer of so many tokens."""
+    return "".join(WORDS[n % len(WORDS)] for n in range(tokens))
 
 
 def _line(path: str, model: str, n: int) -> bytes:
@@ -69,9 +75,13 @@ def _tell(what: str) -> None:
     sys.stdout.flush()
 
 
-async def _answer(path: str, model: str, writer: asyncio.StreamWriter) -> None:
+async def _answer(path: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    model = body["model"]
     count, _, rate = model.partition("@")
     total, per_second = int(count), float(rate or 0)
+    if not body.get("stream", path == "/api/chat"):
+        await _whole(path, model, total, per_second, writer)
+        return
     kind = b"application/x-ndjson" if path == "/api/chat" else b"text/event-stream"
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
     begun = time.monotonic()
@@ -91,6 +101,29 @@ async def _answer(path: str, model: str, writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
+async def _whole(path: str, model: str, total: int, per_second: float, writer: asyncio.StreamWriter) -> None:
+    """All of it in one piece, which begins when its first token is there."""
+    _tell("first")
+    await asyncio.sleep(total / per_second if per_second else 0)
+    answer = (
+        json.loads(_end(path, model, total)) if path == "/api/chat" else {"model": model, "object": "chat.completion"}
+    )
+    message = {"role": "assistant", "content": expected(total)}
+    if path == "/api/chat":
+        answer["message"] = message
+    else:
+        answer["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    _tell("sent")
+    _reply(writer, answer)
+    await writer.drain()
+
+
+def _reply(writer: asyncio.StreamWriter, value: object) -> None:
+    data = json.dumps(value).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    writer.write(head.encode() + data)
+
+
 async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while True:
@@ -99,7 +132,7 @@ async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             length = next((int(h[15:]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:")), 0)
             body = await reader.readexactly(length)
             if method == "POST" and "/chat" in path:
-                answering = asyncio.ensure_future(_answer(path, json.loads(body)["model"], writer))
+                answering = asyncio.ensure_future(_answer(path, json.loads(body), writer))
                 gone = asyncio.ensure_future(reader.read(1))
                 gone.add_done_callback(lambda task: task.cancelled() or task.exception())
                 await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,14 +144,17 @@ async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                 with contextlib.suppress(asyncio.CancelledError):
                     await gone
             else:
-                writer.write(
-                    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"models":[]}'
-                )
+                _reply(writer, {"models": _listed() if path == "/api/tags" else []})
                 await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
         writer.close()
+
+
+def _listed() -> list[dict[str, object]]:
+    """The models that were named to this process: some clients ask only for what is in the list."""
+    return [{"name": name, "model": name, "modified_at": "2026-08-21T10:00:00Z", "size": 1} for name in sys.argv[1:]]
 
 
 async def _serve() -> None:
@@ -129,9 +165,12 @@ async def _serve() -> None:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The server's URL and its process, whose output tells when an answer began ("first"), was "sent" or "closed"."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.server"], stdout=subprocess.PIPE, text=True)
+def serving(*models: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The server's URL and its process, whose output tells when an answer began ("first"), was "sent" or "closed".
+
+    It lists `models`, and answers for any.
+    """
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.server", *models], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip(), process

@@ -132,8 +132,9 @@ class LiveView:
                 self._flow.feed(event.text, event.probabilities)
         elif isinstance(event, Thinking):
             self._arrived(now, len(event.text) if not self._splitter.length else 0)
+            goes_on = self._thinking[-1:].strip() and event.text[:1].strip()  # with the word before it
+            self._words += len(event.text.split()) - bool(goes_on)
             joined = self._thinking + event.text
-            self._words += len(joined.split()) - len(self._thinking.split())
             self._thinking = joined[-_THINKING_SHOWN:] if len(joined) > 4 * _THINKING_SHOWN else joined
         elif isinstance(event, Notice):
             self._notices.append(event.text)

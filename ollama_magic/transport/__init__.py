@@ -1,5 +1,6 @@
 """HTTP/1.1 over sockets: the only place that knows httpx. It sends one request and gives back what comes, no more."""
 
+from . import library  # noqa: F401  before all that imports httpx
 from .exchange import Exchange, open_exchange
 from .failure import BodyBroken, Failure, FailureKind
 

@@ -13,10 +13,10 @@ import logging
 import socket
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin
-from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -34,17 +34,18 @@ if TYPE_CHECKING:
 
     from ..endpoint import Endpoint
     from ..hosts import Host
-    from .pool import Lease
+    from .pool import Connection, Lease
 
 __all__ = ["Exchange", "open_exchange"]
 
 _MAX_REDIRECTS = 5
-_HEADERS = {
-    "Accept": "application/x-ndjson, text/event-stream, application/json",
-    "Accept-Encoding": "identity",  # a compressed stream arrives in lumps
-    "Connection": "keep-alive",
-    "User-Agent": f"ollama_magic/{__version__}",
-}
+_HEADERS = (
+    (b"Accept", b"application/x-ndjson, text/event-stream, application/json"),
+    (b"Accept-Encoding", b"identity"),  # a compressed stream arrives in lumps
+    (b"Connection", b"keep-alive"),
+    (b"User-Agent", f"ollama_magic/{__version__}".encode()),
+)
+_HEADERS_WITH_BODY = (*_HEADERS, (b"Content-Type", b"application/json"))
 
 
 # ---- the key stays out of the log ------------------------------------------------------------------------------
@@ -69,10 +70,6 @@ for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy
 # ---- one request -----------------------------------------------------------------------------------------------
 
 
-_sockets: WeakKeyDictionary[httpx.AsyncClient, socket.socket] = WeakKeyDictionary()
-"""That of the connection which each client made last; none has more than one."""
-
-
 @dataclass(slots=True)
 class _Watch:
     """Follows one request through httpcore, and hangs up where it ends before its answer does.
@@ -80,7 +77,7 @@ class _Watch:
     Closing alone would not hang up while a process that was forked meanwhile has the socket too.
     """
 
-    client: httpx.AsyncClient
+    client: Connection
     on_sent: Callable[[], None] | None
     server: tuple[str, int]
     fresh: bool = False
@@ -94,14 +91,14 @@ class _Watch:
             self.connecting = (info["host"], info["port"])
         elif name == "connection.connect_tcp.complete":
             self.connecting = None
-            _sockets[self.client] = info["return_value"].get_extra_info("socket")
+            self.client.made = info["return_value"].get_extra_info("socket")
         elif name == "http11.send_request_body.complete" and self.on_sent is not None:
             self.on_sent()
         elif name == "http11.receive_response_body.complete":
             self.whole = True
-        elif name == "http11.response_closed.started" and not self.whole and self.client in _sockets:
+        elif name == "http11.response_closed.started" and not self.whole and self.client.made is not None:
             with suppress(OSError, TypeError):  # the latter is uvloop's: its sockets are only ever closed
-                _sockets[self.client].shutdown(socket.SHUT_RDWR)
+                self.client.made.shutdown(socket.SHUT_RDWR)
 
     def blame(self, failure: Failure) -> Failure:
         """`failure`, or one that names the proxy, where that is what could not be reached."""
@@ -171,17 +168,15 @@ async def _send(
 ) -> Exchange:
     leased = await _leased(endpoint.host)
     client, kept = leased.client, False
-    # Built from the parts that the key was decided for, not from a text that could be read in another way.
-    host = replace(endpoint.host, path="", userinfo=None)
-    url = httpx.URL(scheme=host.scheme, host=host.hostname, port=host.port, raw_path=_ascii(target))
-    watch = _Watch(client, on_sent, (url.raw_host.decode("ascii"), host.port))
+    url = _url(endpoint.host.scheme, endpoint.host.hostname, endpoint.host.port, target)
+    watch = _Watch(client, on_sent, (url.raw_host.decode("ascii"), endpoint.host.port))
     # Not by the client, which would take all of it apart again and merge it with defaults that there are none of.
     request = httpx.Request(
         method,
         url,
         content=body,
-        headers=_HEADERS if body is None else {**_HEADERS, "Content-Type": "application/json"},
-        extensions={"trace": watch, "timeout": httpx.Timeout(None, connect=connect_timeout).as_dict()},
+        headers=_HEADERS if body is None else _HEADERS_WITH_BODY,
+        extensions={"trace": watch, "timeout": {"connect": connect_timeout, "read": None, "write": None, "pool": None}},
     )
     token = _secrets.set(endpoint.secrets)
     try:
@@ -194,7 +189,7 @@ async def _send(
         raise error.with_traceback(None)  # noqa: B904
     else:
         kept = True
-        return Exchange(response, f"{host.url}{target}", leased.end)
+        return Exchange(response, str(url), leased.end)
     finally:
         _secrets.reset(token)
         if not kept:
@@ -218,8 +213,11 @@ async def _leased(host: Host) -> Lease:
     raise failure
 
 
-def _ascii(target: str) -> bytes:
-    return quote(target, safe="!#$%&'()*+,/:;=?@[]~-._").encode("ascii")
+@lru_cache(maxsize=32)
+def _url(scheme: str, hostname: str, port: int, target: str) -> httpx.URL:
+    """Built from the parts that the key was decided for, not from a text that could be read in another way."""
+    path = quote(target, safe="!#$%&'()*+,/:;=?@[]~-._").encode("ascii")
+    return httpx.URL(scheme=scheme, host=hostname, port=port, raw_path=path)
 
 
 def _authorize(request: httpx.Request, authorization: Secret | None) -> None:
@@ -244,11 +242,15 @@ class Exchange:
         self._closed = closed
         self.url = url
         self.status = response.status_code
-        self.headers: Mapping[str, str] = dict(response.headers)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The head's fields; those that came several times joined by commas."""
+        return dict(self._response.headers)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives, decompressed where the server compressed it unasked. Raises BodyBroken."""
-        coding = self.headers.get("content-encoding", "identity").strip().lower()
+        coding = self._response.headers.get("content-encoding", "identity").strip().lower()
         broken = ""
         try:
             # Not aiter_raw(): for every token that is one more generator, which cuts and counts bytes.

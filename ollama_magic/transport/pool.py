@@ -22,12 +22,13 @@ import httpx
 from ..waiting import start_closing
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import AsyncGenerator
 
     from ..hosts import Host
 
-__all__ = ["Lease", "lease"]
+__all__ = ["Connection", "Lease", "lease"]
 
 _KEEP_IDLE_S = 15.0  # shorter than what routers between here and there usually allow
 
@@ -38,9 +39,9 @@ class _Pool:
     """The connections of one event loop. A loopback host is never asked through a proxy."""
 
     def __init__(self) -> None:
-        self._free: dict[_Server, list[tuple[float, httpx.AsyncClient]]] = {}
+        self._free: dict[_Server, list[tuple[float, Connection]]] = {}
         """Those that are idle and since when, the latest last."""
-        self._taken: set[httpx.AsyncClient] = set()
+        self._taken: set[Connection] = set()
         self._keeper = self._keep()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -62,13 +63,13 @@ class _Pool:
             for client in clients:
                 await client.aclose()
 
-    def take(self, host: Host) -> httpx.AsyncClient:
+    def take(self, host: Host) -> Connection:
         free = self._free.get((host.scheme, host.hostname, host.port))
         client = free.pop()[1] if free else _new_client(host)
         self._taken.add(client)
         return client
 
-    def give_back(self, host: Host, client: httpx.AsyncClient) -> None:
+    def give_back(self, host: Host, client: Connection) -> None:
         if client not in self._taken:  # the pool was closed meanwhile
             return
         self._taken.discard(client)
@@ -90,6 +91,13 @@ class _Pool:
             self._timer = self._loop.call_at(oldest + _KEEP_IDLE_S, self._close_idle)
 
 
+class Connection(httpx.AsyncClient):
+    """A client of which one request at a time makes use, so it has one connection; httpcore does not give it out."""
+
+    made: socket.socket | None = None
+    """The socket of the connection that it made last."""
+
+
 class _NoCookies(CookieJar):
     """Keeps none: cookies do not know ports, so one server on localhost would tell another."""
 
@@ -100,12 +108,12 @@ class _NoCookies(CookieJar):
         pass
 
 
-def _new_client(host: Host) -> httpx.AsyncClient:
+def _new_client(host: Host) -> Connection:
     direct, tls = host.is_loopback, host.scheme == "https"
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=_KEEP_IDLE_S)
     # Reading the certificates takes 20 ms, wasted where this client only ever speaks plain http.
     verify = _certificates() if tls or not direct else False
-    return httpx.AsyncClient(verify=verify, limits=limits, cookies=_NoCookies(), trust_env=not direct)
+    return Connection(verify=verify, limits=limits, cookies=_NoCookies(), trust_env=not direct)
 
 
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = weakref.WeakKeyDictionary()

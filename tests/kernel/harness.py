@@ -66,12 +66,20 @@ class Cell:
 
 
 class Kernel:
-    """A kernel with the extension loaded; a context manager."""
+    """A kernel with the extension loaded, or that has run the cell `begins_with`; a context manager."""
 
-    def __init__(self, cwd: str, env: dict[str, str], patience_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        cwd: str,
+        env: dict[str, str],
+        patience_s: float = 30.0,
+        begins_with: str = "%load_ext ollama_magic",
+        python: str = sys.executable,
+    ) -> None:
         self._patience_s = patience_s
         self._manager = KernelManager(kernel_name="python3")
-        self._cwd, self._env = cwd, env
+        self._manager.kernel_spec.argv[0] = python
+        self._cwd, self._env, self._begins_with = cwd, env, begins_with
         self._cells: dict[str, Cell] = {}
         self.comms: dict[str, list[dict[str, Any]]] = {}
         """The comms that are open, each with the kernel's messages on it, the opening one first."""
@@ -84,7 +92,7 @@ class Kernel:
         self._client = self._manager.client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=self._patience_s)
-        self.run("%load_ext ollama_magic")
+        self.run(self._begins_with)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,68 @@
+"""The tables of the README's "How it compares", all of one run: `python -m benchmarks --readme` prints them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks import client_cpu, compare, mapping, notebook, objects, panel, screen
+from benchmarks.peers import PEERS, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.report import Table
+
+__all__ = ["section"]
+
+_NOTES = """\
+Jupyter AI's magics do not stream: an answer of one second is shown after one second, all at once, and little is sent
+or computed before. `ollama` and `openai` are asked as one would by hand, in a loop that prints each piece as plain
+text. chatlas renders Markdown, and sends all of the text again for each token; here each frame, about ten a second,
+has what has changed. Loading is `%load_ext` or the import; what `%%ollama` needs besides is imported by its first
+cell, so the next column counts both, until the first text. litellm, which Jupyter AI 3 imports, is kept from asking
+the network for a list of prices."""
+
+
+def section(quick: bool) -> Iterator[str]:
+    """Markdown, part by part, as it is measured. Takes about twenty minutes."""
+    begun = time.monotonic()
+    yield _surroundings()
+    for table in notebook.run(quick):
+        yield table.brief()
+    yield _NOTES
+    for table in _details(quick):
+        yield table.brief()
+        print(f"{time.monotonic() - begun:.0f} s: {table.title}", file=sys.stderr)
+
+
+def _surroundings() -> str:
+    found = ((peer.distribution, version_of(peer)) for peer in PEERS[1:])
+    versions = ", ".join(f"{name} {version}" if version else f"{name} not installed" for name, version in found)
+    text = (
+        "`make bench ARGS=--readme` measures all of this in one run and prints it, against a server on the same "
+        "machine that does nothing but stream. These are medians of rounds taken in turn, with how many times ours "
+        f"they are in brackets: {os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python "
+        f"{platform.python_version()}. Look at the ratios, not at the numbers. Beside it: {versions}."
+    )
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _details(quick: bool) -> Iterator[Table]:
+    """What is told of ours alone, or of clients without a notebook."""
+    columns = ("many tokens in a read, µs", "one in a read, 2,000 a second, µs")
+    yield from (table.of(*columns) for table in client_cpu.run(quick))
+    lengths = ((1000, (250,)),) if quick else ((5000, (250,)), (20000, (250, 2000)))
+    yield from screen.run(quick, lengths)
+    yield from compare.run(quick)
+    yield from panel.run(quick)
+    yield from mapping.run(quick)
+    yield from (table.of("tokens", "ms", rows=_pandas) for table in objects.run(quick))
+
+
+def _pandas(row: tuple[str, ...]) -> bool:
+    return row[1] == "pandas"
