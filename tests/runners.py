@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "cells", "run"]
+from ollama_magic.embedded.weights import ensure
+from ollama_magic.layers import environment_layer, resolve
+
+__all__ = ["ROOT", "cache_apart", "cells", "run"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,6 +27,17 @@ def run(*command: str, cwd: Path, timeout: float = 170, **more: str) -> str:
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-4000:]
     return said
+
+
+def cache_apart(folder: Path) -> dict[str, str]:
+    """What a kernel's environment needs to keep answers and votes in `folder`, a new one; the weights are there too.
+
+    Else it would replay what an earlier run has kept, and count its picks among the votes of whoever runs the tests.
+    """
+    weights = ensure(resolve(environment_layer()), lambda _: None)
+    folder.mkdir()
+    (folder / weights.path.name).symlink_to(weights.path)
+    return {"OLLAMA_MAGIC_CACHE_DIR": str(folder)}
 
 
 def cells(path: Path) -> list[dict[str, Any]]:

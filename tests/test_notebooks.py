@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runners import cells, run
+from tests.fake_models import model_entry
+from tests.runners import cache_apart, cells, run
+
+if TYPE_CHECKING:
+    from tests.fake_ollama import FakeOllama
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -18,12 +22,20 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PLACES = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|var|work|private|opt)/|\b[A-Z]:\\\\?\w")
 KEYS = re.compile(r"(?i)\bbearer\s+\S|api[_-]?key\W{1,6}[\w.-]{16,}|\bsk-\w{16,}|\b[0-9a-f]{32}\.[\w-]{20,}")
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+BAR = re.compile(r"\d+%\|")
+
 every = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def outputs(notebook: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Each code cell with each of its outputs."""
     return [(cell, output) for cell in cells(notebook) for output in cell.get("outputs", [])]
+
+
+def said(output: dict[str, Any]) -> str:
+    """An output as plain text."""
+    return "".join(output.get("data", {}).get("text/plain", output.get("text", output.get("evalue", ""))))
 
 
 def tags(cell: dict[str, Any]) -> list[str]:
@@ -66,6 +78,69 @@ def test_it_runs_on_any_python_and_tells_nothing_of_the_machine_it_ran_on(notebo
     assert not KEYS.findall(text)
 
 
+@every
+def test_what_is_saved_can_be_read_without_a_kernel(notebook: Path) -> None:
+    assert "widgets" not in json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+    for cell, output in outputs(notebook):
+        kinds = set(output.get("data", {"text/plain": ""}))
+        assert WIDGET not in kinds, f"{cell['id']}: save it with scripts/notebooks.py"
+        assert kinds & {"text/plain", "image/png"}
+        assert not BAR.search(said(output)), f"{cell['id']}: a bar that stands still"
+        assert output.get("name") != "stderr"
+
+
+@every
+def test_its_links_lead_somewhere(notebook: Path) -> None:
+    text = "".join(line for cell in cells(notebook) if cell["cell_type"] == "markdown" for line in cell["source"])
+    for target in re.findall(r'\]\((?!https?:)([^)#]+)\)|src="([^"]+)"', text):
+        target = "".join(target)
+        assert (FOLDER / target).is_file(), target
+
+
+def test_the_quickstart_leads_to_all_others() -> None:
+    text = "".join(line for cell in cells(FOLDER / "quickstart.ipynb") for line in cell["source"])
+    named = re.findall(r"\]\(([\w-]+)\.ipynb\)", text)
+    assert sorted(named) == [path.stem for path in NOTEBOOKS if path.stem != "quickstart"]
+
+
+def test_a_picture_is_shown_as_it_would_be_sent_and_no_answer_is_made_up() -> None:
+    saved = [output for _, output in outputs(FOLDER / "pictures.ipynb")]
+    (sent,) = (said(output) for output in saved if "Nothing was sent" in said(output))
+    assert "data:image/png;base64," in sent
+    (blind,) = (output for output in saved if output["output_type"] == "error")
+    assert "cannot see pictures" in blind["evalue"]
+    assert "nothing was sent" in blind["evalue"]
+
+
+def test_a_cloud_without_a_key_stands_beside_an_answer() -> None:
+    (compared,) = (
+        said(output)
+        for cell, output in outputs(FOLDER / "local-and-cloud.ipynb")
+        if "--compare" in "".join(cell["source"])
+    )
+    here, there = compared.split("── B")
+    assert "smollm2:135m" in here
+    assert "complete" in here
+    assert "needs an API key for https://ollama.com" in there
+    assert "tok/s" not in there
+
+
+def test_the_panel_leaves_what_was_said() -> None:
+    shown = {cell["id"]: said(output) for cell, output in outputs(FOLDER / "panel.ipynb")}
+    for question, cell in (("What is a median", "first"), ("Name one advantage", "second")):
+        answer, footer = shown[cell].strip().rsplit("\n\n", 1)
+        assert f"> {question}" in shown["panel"]
+        assert answer in shown["panel"]
+        assert footer in shown["panel"]
+
+
+def test_the_context_is_what_changes_the_answer() -> None:
+    shown = {cell["id"]: said(output) for cell, output in outputs(FOLDER / "tokens.ipynb")}
+    assert "Greta" in shown["context-with"]
+    assert "Greta" not in shown["context-without"]
+    assert "4096 tokens" in shown["context-cut"]
+
+
 def test_there_is_something_to_replay() -> None:
     text = (FOLDER / "answers" / "replay.json").read_text(encoding="utf-8")
     replayed = [output for _, output in outputs(FOLDER / "replay.ipynb") if "replayed" in json.dumps(output)]
@@ -75,28 +150,49 @@ def test_there_is_something_to_replay() -> None:
 
 @pytest.mark.slow
 @pytest.mark.kernel
+@pytest.mark.timeout(120)
+def test_another_line_has_a_model_see_the_picture(tmp_path: Path, fake: FakeOllama) -> None:
+    fake.models.append(model_entry("eyes:1b", capabilities=("completion", "vision")))
+    fake.says("The first bar is twice as high.").then().says("The Danube.")
+    text = (FOLDER / "pictures.ipynb").read_text(encoding="utf-8")
+    assert text.count('"%ollama mode embedded"') == 1
+    (tmp_path / "pictures.ipynb").write_text(text.replace("%ollama mode embedded", "%ollama use eyes:1b"))
+    command = ("nbconvert", "--to", "notebook", "--execute", "--inplace", "pictures.ipynb")
+    run(*command, cwd=tmp_path, timeout=110, OLLAMA_MAGIC_MODE="local", OLLAMA_HOST=fake.url)
+    shown = {cell["id"]: said(output) for cell, output in outputs(tmp_path / "pictures.ipynb")}
+    assert "The first bar is twice as high." in shown["ask"]
+    assert "The Danube." in shown["numbers"]
+    seen, read = (request.json for request in fake.recorded if request.path.startswith("/v1/chat"))
+    assert "data:image/png;base64," in json.dumps(seen)
+    assert "image_url" not in json.dumps(read)
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.embedded
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("render", "notebooks"),
-    [pytest.param("live", NOTEBOOKS, id="all"), pytest.param("once", [FOLDER / "quickstart.ipynb"], id="once")],
+    ("notebook", "render"),
+    [
+        *(pytest.param(path, "live", id=path.stem) for path in NOTEBOOKS),
+        pytest.param(FOLDER / "quickstart.ipynb", "once", id="quickstart-once"),
+    ],
 )
-def test_nbval(tmp_path: Path, render: str, notebooks: list[Path]) -> None:
+def test_nbval(tmp_path: Path, notebook: Path, render: str) -> None:
     # With no configuration of ours: nbval's own is left out of this suite, and warns.
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "answers").mkdir()
     before = {path.name: path.read_bytes() for path in (FOLDER / "answers").iterdir()}
     for name, content in before.items():
         (tmp_path / "answers" / name).write_bytes(content)
-    for notebook in notebooks:
-        (tmp_path / notebook.name).write_bytes(notebook.read_bytes())
+    (tmp_path / notebook.name).write_bytes(notebook.read_bytes())
     (tmp_path / "tmp").mkdir()
     command = ("pytest", "-c", "pytest.ini", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env")
-    names = [notebook.name for notebook in notebooks]
-    said = run(*command, *names, cwd=tmp_path, timeout=280, OLLAMA_MAGIC_RENDER=render, TMPDIR=str(tmp_path / "tmp"))
-    code = [cell for notebook in notebooks for cell in cells(notebook) if cell["cell_type"] == "code"]
-    assert re.search(rf"\b{len(code)} passed\b", said), said[-2000:]
-    # They leave nothing behind, and write the answers they began with.
+    own = {"OLLAMA_MAGIC_RENDER": render, "TMPDIR": str(tmp_path / "tmp"), **cache_apart(tmp_path / "cache")}
+    told = run(*command, notebook.name, cwd=tmp_path, timeout=170, **own)
+    code = [cell for cell in cells(notebook) if cell["cell_type"] == "code"]
+    assert re.search(rf"\b{len(code)} passed\b", told), told[-2000:]
+    # It leaves nothing behind, and the answers that it began with.
     left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
-    assert left == {"pytest.ini", "answers", "ipython", "tmp", *names}
+    assert left == {"pytest.ini", "answers", "cache", "ipython", "tmp", notebook.name}
     assert {path.name: path.read_bytes() for path in (tmp_path / "answers").iterdir()} == before
