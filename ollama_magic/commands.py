@@ -12,6 +12,7 @@ from .errors import SettingsError
 from .options import OPTIONS, nearest, option_rows, usage
 from .parsing import How, parse_words, split_line
 from .render import Card, Table, show
+from .render.units import counted
 from .secret import parse_key
 from .settings import FIELDS, MODES
 
@@ -143,7 +144,7 @@ def _login(session: Session, words: list[str]) -> str:
     advice = (
         "" if settings.mode == "cloud" else " Cells go to the cloud after %ollama mode cloud, or with --mode cloud."
     )
-    return f"The key works: {len(models)} cloud models can be used. It is kept in this kernel's memory only.{advice}"
+    return f"The key works for {counted(len(models), 'cloud model')}. It is kept in this kernel's memory only.{advice}"
 
 
 def _logout(session: Session, words: list[str]) -> str:

@@ -104,7 +104,7 @@ async def start(settings: Settings, wait_s: float = _WAIT_S) -> Started:
             )
         log = log_file()
         # What OLLAMA_HOST says is left as it is: a daemon may be meant to listen to other machines too.
-        said = settings.is_default("host") or settings.origin("host") == "environment (OLLAMA_HOST)"
+        said = settings.is_default("host") or settings.origin("host") == "environment: OLLAMA_HOST"
         address = {} if said else {"OLLAMA_HOST": f"{_bracketed(host.hostname)}:{host.port}"}
         child, begin = _launch(program, address, log)
         return await _until_it_answers(client, host, child, log, begin, wait_s)

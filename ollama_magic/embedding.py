@@ -144,7 +144,8 @@ def _array(numpy: Any, rows: Sequence[Vector[float] | None]) -> Any:
     widths = {len(row) for row in rows if row is not None}
     if len(widths) != 1:
         raise OllamaMagicError(
-            f"the server gave vectors of different lengths: {sorted(widths)}", hint="Did the model change meanwhile?"
+            f"the server gave vectors of different lengths: {sorted(widths)}",
+            hint="Embed them again: the model may have changed meanwhile.",
         )
     made = numpy.full((len(rows), widths.pop()), numpy.nan, dtype=numpy.float32)
     for number, row in enumerate(rows):

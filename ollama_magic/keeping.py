@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from .errors import SettingsError
 from .options import nearest
 from .render import Table
+from .render.inert import inert_markdown
+from .render.units import counted
 from .threads import export, import_json
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ def export_thread(session: Session, words: list[str]) -> str:
     if file.exists() and len(words) < 2:
         raise SettingsError(f"%ollama export: {file} is there already", hint=f"Name a file: %ollama export {name} FILE")
     text = export(name, session.threads.turns(name), kind)
+    if kind == "markdown":
+        text = inert_markdown(text)  # who opens it sees it rendered, and a model may have written a picture's address
     _write(file, text)
     return f"Thread {name} is in {file}."
 
@@ -80,7 +84,7 @@ def import_thread(session: Session, words: list[str]) -> str:
     name = words[1] if len(words) > 1 else name
     session.threads.put(name, turns)
     session.thread = name
-    return f"Thread {name} has {len(turns)} turns. Go on with it: %%ollama -i {name}"
+    return f"Thread {name} has {counted(len(turns), 'turn')}. Go on with it: %%ollama -i {name}"
 
 
 def cache(session: Session, words: list[str]) -> Table | str:
@@ -99,7 +103,7 @@ def cache(session: Session, words: list[str]) -> Table | str:
         ]
         return Table(("", "value"), rows, "Kept answers", "Keep and replay: --cache, or %ollama config cache use.")
     if action == "clear":
-        return f"{store.clear():,} kept answers are forgotten."
+        return f"Forgotten: {counted(store.clear(), 'kept answer')}."
     if action in ("export", "import"):
         if not rest:
             raise SettingsError(f"%ollama cache {action}: no file is named", hint=f"%ollama cache {action} FILE.json")
@@ -111,8 +115,9 @@ def cache(session: Session, words: list[str]) -> Table | str:
                     "%ollama cache export: this kernel has kept and replayed no answer",
                     hint="Run cells with --cache first; add --all for the answers of all notebooks.",
                 )
-            return f"{store.export(file, keys):,} answers are in {file}; beside a notebook it replays them anywhere."
-        return f"{store.import_(file):,} answers were taken in. Replay them: --cache, or %ollama config cache use."
+            told = counted(store.export(file, keys), "answer")
+            return f"{told} in {file}. To replay them elsewhere: %ollama cache import FILE."
+        return f"{counted(store.import_(file), 'answer')} taken in. Replay them: --cache, or %ollama config cache use."
     known = ("status", "clear", "export", "import")
     raise SettingsError(
         f"%ollama cache: there is no {action!r}{nearest(action, known)}", hint=f"One of {', '.join(known)}."

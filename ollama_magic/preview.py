@@ -46,7 +46,8 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
     ]
     total = sum(message_tokens(message, estimate) for message in request.messages)
     parts = [(f"{{{name}}}", _tokens(cost)) for name, cost in question.included]
-    fits = f", {total / context:.0%} of a context of {context:,}" if context else ""
+    share = f"{total / context:.0%}" if context and total * 100 >= context else "under 1%"
+    fits = f", {share} of a context of {context:,}" if context else ""
     stands_in = "; if no Ollama listens there, the built-in model answers" if may_fall_back(settings) else ""
     over = " That is too much: the server would drop the beginning." if context and total > context else ""
     return Preview(

@@ -12,6 +12,7 @@ from .embedded import engine
 from .endpoint import endpoint_for, may_fall_back
 from .errors import OllamaMagicError, Unauthorized, Unreachable
 from .render import Card
+from .render.units import counted
 from .wire.catalog import full_name, runs_in_cloud
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _key_row(settings: Settings, found: _Found) -> Row:
     if checked is None:
         return ("key", is_set)
     unused = "" if settings.mode == "cloud" else "; it is for --mode cloud and is not sent otherwise"
-    return ("key", f"{is_set}, works: {_count(len(checked), 'cloud model')}{unused}")
+    return ("key", f"{is_set}, works: {counted(len(checked), 'cloud model')}{unused}")
 
 
 def _models_row(settings: Settings, models: Sequence[Model], running: object) -> Row:
@@ -160,10 +161,6 @@ def _engine_row(settings: Settings) -> Row:
         return ("embedded engine", problem)
     steps_in = "; answers where no Ollama listens and no model is named" if may_fall_back(settings) else ""
     return ("embedded engine", f"installed: {engine.model_name(settings)}, needs no server and no key{steps_in}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def mode_line(settings: Settings) -> str:

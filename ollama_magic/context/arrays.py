@@ -37,9 +37,9 @@ def describe_array(array: Any, budget: int) -> Described:
             parts.append(_statistics(array, values, np))
         if step > 1:
             exact = "std and quartiles" if array.size <= _EXACT else "statistics"
-            parts.append(f"{exact} from every {step}th element")
+            parts.append(f"{exact} from one element in {step}")
     elif array.dtype.kind in "OUS":
-        parts.append(_contents(values) + (f" in every {step}th element" if step > 1 else ""))
+        parts.append(_contents(values) + (f" in one element in {step}" if step > 1 else ""))
     text = "; ".join(part for part in parts if part)
     return _fitted(f"{text}\nValues: {_values(array, np)}", budget)
 

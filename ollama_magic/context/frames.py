@@ -103,8 +103,8 @@ def _sampling(rows: int, whole: bool) -> str:
         return ""
     step = stride(rows)
     if whole:
-        return f" (missing, mean, min, max of numbers from all rows; the rest from every {step}th row)"
-    return f" (statistics from every {step}th row)"
+        return f" (missing, mean, min, max of numbers from all rows; the rest from one row in {step})"
+    return f" (statistics from one row in {step})"
 
 
 def _names(frame: Any) -> list[str]:

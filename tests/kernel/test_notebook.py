@@ -169,6 +169,17 @@ def test_threads_are_listed_shown_exported_and_forgotten(kernel, fake):
     assert "one" in kernel.run("%ollama history talk").shown()
 
 
+def test_an_exported_conversation_loads_nothing_when_it_is_read(kernel, fake):
+    fake.says("![a](http://example.com/a.png) <img src=x onerror=alert(1)> `a < b`")
+    run_as(kernel, "a", "%%ollama -i talk\nfirst")
+    kernel.run("%ollama export talk talk.md")
+    written = kernel.run("print(open('talk.md').read())").shown()
+    assert "first" in written
+    assert "`a < b`" in written
+    assert "![" not in written
+    assert "<img" not in written
+
+
 # ---- values ----------------------------------------------------------------------------------------------------
 
 
@@ -315,8 +326,8 @@ def test_an_answer_is_replayed_without_a_server(kernel, fake):
 def test_kept_answers_travel_in_a_file(kernel, fake):
     fake.says("for the class")
     kernel.run("%%ollama --cache\nlesson one")
-    assert "answers are in" in kernel.run("%ollama cache export answers.json").shown()
-    assert "forgotten" in kernel.run("%ollama cache clear").shown()
+    assert "in answers.json. To replay them" in kernel.run("%ollama cache export answers.json").shown()
+    assert "Forgotten: " in kernel.run("%ollama cache clear").shown()
     assert "taken in" in kernel.run("%ollama cache import answers.json").shown()
     fake.forget().says("not asked")
     assert "for the class" in kernel.run("%%ollama --cache\nlesson one").shown()
