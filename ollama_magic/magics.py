@@ -75,14 +75,17 @@ class OllamaMagics(Magics):
     @line_cell_magic
     def ollama(self, line: str, cell: str | None = None) -> None:
         """`%%ollama [MODEL] [options]` with the prompt below it; `%ollama COMMAND`. `%ollama help` tells more."""
-        if cell is None:
-            from .commands import run_command
+        from .bridge import heeding
 
-            run_command(self._session(), line, self.shell)
-        else:
-            from .asking import run_cell
+        with heeding():
+            if cell is None:
+                from .commands import run_command
 
-            run_cell(self._session(), line, cell, self.shell)
+                run_command(self._session(), line, self.shell)
+            else:
+                from .asking import run_cell
+
+                run_cell(self._session(), line, cell, self.shell)
 
     def _session(self) -> Session:
         from .session import current

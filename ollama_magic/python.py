@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .answering import Reading, Stopped, answer_into
+from .bridge import heeding
 from .context import PromptError, describe
 from .context.pictures import image_from_bytes, picture_file
 from .errors import OllamaMagicError
@@ -55,7 +56,8 @@ def ask(
     options = hidden(options)
     how = {"system": system, "schema": schema, "images": images, "tools": tools, "think": think}
     how["top_logprobs"] = top_logprobs
-    answer, problem = answer_into(_Silent(), _reading(prompt, thread, {"model": model, **how, **options}))
+    with heeding():
+        answer, problem = answer_into(_Silent(), _reading(prompt, thread, {"model": model, **how, **options}))
     if problem is not None:
         raise problem
     return answer

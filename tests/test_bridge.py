@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
-from ollama_magic.bridge import Bridge, Worker, shared, this_thread
+from ollama_magic.bridge import Bridge, Worker, heeding, shared, this_thread
 
 
 @pytest.fixture
@@ -186,6 +187,85 @@ def test_an_interrupt_is_felt_at_once_and_closes_the_generator(bridge):
         for _ in job.batches():
             pass
     assert endless.closed.is_set()
+
+
+class Finalised:
+    """Raises an interrupt where nobody can catch it: when it is taken apart."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_that_python_drops_is_felt_all_the_same(bridge, capsys):
+    hook = sys.unraisablehook
+    seen, endless = [], Endless()
+
+    def read() -> None:
+        for batch in bridge.stream(endless).batches(tick_s=0.001):
+            seen.append(batch)
+            if endless.waiting.is_set() and not batch:
+                Finalised()
+                seen.append("nothing was raised here")
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    assert seen[-1] == "nothing was raised here"
+    assert endless.closed.is_set()
+    assert sys.unraisablehook is hook
+    assert "ignored" not in capsys.readouterr().err
+
+
+def test_one_that_is_dropped_with_the_last_value_comes_after_it(bridge):
+    seen = []
+
+    def read() -> None:
+        for batch in bridge.stream(lambda: numbers(1)).batches(tick_s=60):
+            seen.extend(batch)
+            Finalised()
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    assert seen == [0]
+
+
+def test_one_that_was_dropped_before_anything_was_asked_is_raised_at_the_first_look(bridge):
+    endless = Endless()
+    with heeding():
+        Finalised()
+        with pytest.raises(KeyboardInterrupt):
+            list(bridge.stream(endless).batches(tick_s=60))
+    assert endless.closed.is_set()
+    with pytest.raises(KeyboardInterrupt), heeding():
+        Finalised()
+    with heeding():  # of that one nothing is left
+        pass
+
+
+def test_what_else_cannot_be_raised_is_told_as_before(bridge, monkeypatch):
+    class Broken:
+        def __del__(self):
+            raise ValueError("told")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(str(unraisable.exc_value)))
+    outer = bridge.stream(lambda: numbers(1)).batches()
+    next(outer)
+    for _ in bridge.stream(lambda: numbers(1)).batches():  # within another, as of a tool that asks a model
+        Broken()
+    assert list(outer) == []
+    assert told == ["told"]
+    Finalised()
+    assert told == ["told", ""], "and an interrupt, when nobody waits any more"
+
+
+def test_whoever_waits_on_another_thread_has_no_interrupts(bridge):
+    hook, seen = sys.unraisablehook, []
+
+    def work() -> None:
+        seen.extend(sys.unraisablehook is hook for _ in bridge.stream(lambda: numbers(1)).batches())
+
+    assert Worker(work).wait(10)
+    assert seen == [True]
 
 
 def test_run_gives_the_result_and_times_out(bridge):

@@ -1,4 +1,4 @@
-"""The one seam between blocking cells and asynchronous code: an event loop on a thread of its own.
+"""An event loop on a thread of its own, and how a blocking cell reads what runs there.
 
 Strategy: the client lives on that loop; a cell consumes its events from a queue **in the main thread** and renders
 there. So a kernel interrupt, which only ever reaches the main thread, is felt at once, no loop is ever entered twice,
@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import contextlib
 import os
 import queue
 import threading
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .dropped import heeding
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
     from types import TracebackType
 
-__all__ = ["Bridge", "Job", "Worker", "run_on_this_thread", "shared", "this_thread"]
+__all__ = ["Bridge", "Job", "Worker", "shared", "this_thread"]
 
 T = TypeVar("T")
 
@@ -77,6 +78,7 @@ class Job(Generic[T]):
 
     def _end(self, task: asyncio.Task[None] | None = None) -> None:
         self.cut = self.cut or task is None or task.cancelled()  # it may never have taken a step
+        self._task = None  # which is taken apart on this thread, where no interrupt strikes
         self._done.set()
         self._queue.put(_END)
 
@@ -88,13 +90,16 @@ class Job(Generic[T]):
     def batches(self, tick_s: float = _TICK_S) -> Iterator[list[T]]:
         """Lists of values as they come, an empty list when `tick_s` seconds brought none; ends with the generator.
 
-        Raises what the generator raised, after all values that came before it.
+        Raises what the generator raised, after all values that came before it, and the interrupts that Python drops.
         """
         try:
             # Begun in here, not before: an interrupt that strikes between the two would leave it running unseen.
             self._begun = True
             self._loop.call_soon_threadsafe(self._start)
-            yield from self._take(tick_s)
+            with heeding() as raise_dropped:
+                for batch in self._take(tick_s):
+                    yield batch
+                    raise_dropped()
         finally:
             self.stop()
         if self.error is not None:
@@ -235,43 +240,3 @@ def shared() -> Bridge:
 def _close_at_exit(bridge: Bridge, owner: int) -> None:
     if owner == os.getpid():
         bridge.close()
-
-
-def run_on_this_thread(awaitable: Awaitable[T]) -> T:
-    """The result of `awaitable`, waited for on the event loop of the calling thread, a running one re-entered.
-
-    The notebook's own async functions are bound to the kernel's loop: on another one their locks and connections
-    fail. Re-entering needs nest_asyncio2, which cannot do it on uvloop; there, and where no loop runs, a fresh one is
-    used. An interrupt cancels it.
-    """
-
-    async def waited() -> T:
-        return await awaitable
-
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
-        return _to_the_end(asyncio.new_event_loop(), waited(), close=True)
-    import nest_asyncio2
-
-    try:
-        # Else an asyncio.run elsewhere in the process would leave its loop open from then on.
-        nest_asyncio2.apply(running, run_close_loop=True)
-    except ValueError:  # uvloop, whose loop cannot be entered twice
-        return shared().run(waited())
-    return _to_the_end(running, waited(), close=False)
-
-
-def _to_the_end(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], *, close: bool) -> T:
-    task = loop.create_task(coroutine)
-    try:
-        return loop.run_until_complete(task)
-    except BaseException:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                loop.run_until_complete(task)
-        raise
-    finally:
-        if close:
-            loop.close()
