@@ -39,6 +39,7 @@ _WORTH = 64  # bytes of repaint for a character of new text
 _PATIENCE = 0.2  # seconds after which new text is shown whatever it costs
 _RATE = 25_000  # characters a second beyond which patience grows; twice that where all of the text is repainted
 _SHARE = 4  # rendering may take a quarter of the time
+_LONGEST = 5.0  # seconds between two repaints, also where a clock that jumps tells that one took minutes
 _MAX_LIVE = 400_000  # beyond it only the end is shown until the answer is whole
 _THINKING_SHOWN = 400
 
@@ -222,7 +223,7 @@ class LiveView:
         size = self._put(self._head() + body + div(PHASE, phase, attributes=live))
         spent = self._clock() - begun
         self._last, self._last_size, self._phase_shown = now, size, phase
-        self._next = now + max(_INTERVAL * messages, spent * _SHARE)
+        self._next = now + min(_LONGEST, max(_INTERVAL * messages, spent * _SHARE))
         self._unpainted, self._changed, self._urgent = 0, False, False
 
     def _put(self, html: str) -> int:

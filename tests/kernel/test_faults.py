@@ -5,13 +5,12 @@ What it has is counted: tasks on the event loop, threads, and file handles.
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.counting import COUNT, asked, counted
 from tests.kernel.harness import Kernel
 
 if TYPE_CHECKING:
@@ -22,38 +21,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
-COUNT = r"""
-import asyncio, gc, json, os, resource, threading, time
-from ollama_magic import bridge
-
-async def _settled():
-    "The tasks that are left on the loop, once those had their time that only close something."
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    until = time.monotonic() + 5
-    while others and time.monotonic() < until:
-        await asyncio.sleep(0.01)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-    return len(others)
-
-def _handles():
-    "What is open, but for the events by which a thread wakes another: the kernel's own close some time after a thread."
-    found = []
-    for number in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{number}"))
-        except OSError:
-            pass  # that of the listing
-    return sum(not each.startswith("anon_inode:") for each in found)
-
-def _count():
-    tasks = bridge.shared().run(_settled())
-    gc.collect()
-    threads = sorted(t.name for t in threading.enumerate() if t.name.startswith("ollama_magic"))
-    print("COUNT", json.dumps({"tasks": tasks, "threads": threads, "handles": _handles()}), flush=True)
-"""
 TIMES = 5
 """How often each fault strikes: one handle left behind each time is more than the connections that are kept."""
 ASK = "%%ollama llama3.2\ntell me"
+BUSY = '{"error": "server busy, please try again"}'
+LONG_AGO = "Sun, 06 Nov 1994 08:49:37 GMT"
 
 
 @dataclass(frozen=True)
@@ -84,6 +56,9 @@ FAULTS = [
     Fault("garbage", lambda f, g: f.sends_raw(bytes(range(256))), ("ServerError", "not Ollama's")),
     Fault("a page", lambda f, g: f.fails(200, "<title>Log in</title>"), ("ServerError", "Log in")),
     Fault("refused", lambda f, g: f.fails(401, '{"error": "unauthorized"}'), ("Unauthorized",)),
+    Fault("busy for now", lambda f, g: f.fails(429, BUSY, {"Retry-After": "0"}).says("I do"), ("I do",)),
+    Fault("busy until then", lambda f, g: f.fails(429, BUSY, {"Retry-After": LONG_AGO}).says("I do"), ("I do",)),
+    Fault("busy for an hour", lambda f, g: f.fails(429, BUSY, {"Retry-After": "3600"}), ("Busy", "in 3600 s")),
     Fault("no such model", lambda f, g: f, ("ModelNotFound", "lama3.2"), "%%ollama lama3.2\nq"),
     Fault("nobody there", lambda f, g: f, ("Unreachable",), "%%ollama llama3.2 --host localhost:1\nq"),
     Fault("compressed", lambda f, g: f.says("I ", "do").compresses(), ("I do",)),
@@ -116,35 +91,6 @@ def kernel(started, fake):
     return started
 
 
-@dataclass
-class Count:
-    """What a kernel has once it is at rest."""
-
-    tasks: int
-    threads: list[str]
-    handles: int
-
-    def is_like(self, before: Count) -> bool:
-        """Whether nothing more is there than before, but for a few connections that are kept for a while."""
-        same = (self.tasks, self.threads) == (before.tasks, before.threads)
-        return same and self.handles < before.handles + TIMES
-
-
-def counted(kernel: Kernel) -> Count:
-    shown = kernel.run("_count()").shown()
-    found = re.search(r"COUNT (.*)", shown)
-    assert found is not None, shown
-    return Count(**json.loads(found.group(1)))
-
-
-def asked(kernel: Kernel, fake: FakeOllama) -> None:
-    fake.forget()
-    fake.says("All is well")
-    cell = kernel.run("%%ollama llama3.2\nand now?")
-    assert cell.reply["status"] == "ok", cell.shown()[-500:]
-    assert "All is well" in cell.shown()
-
-
 def test_every_fault_leaves_a_kernel_as_it_was(kernel, fake, gate):
     asked(kernel, fake)
     for fault in FAULTS:
@@ -161,7 +107,7 @@ def test_every_fault_leaves_a_kernel_as_it_was(kernel, fake, gate):
             if turn == 0:  # what is imported and kept once
                 before = counted(kernel)
         after = counted(kernel)
-        assert after.is_like(before), f"{fault}: {after} after {before}"
+        assert after.is_like(before, TIMES), f"{fault}: {after} after {before}"
         assert fake.open_streams == 0, fault
 
 
@@ -196,6 +142,23 @@ def test_an_interrupt_leaves_nothing(kernel, fake, gate):
         assert fake.disconnected.wait(5)
         asked(kernel, fake)
         assert counted(kernel).is_like(before)
+
+
+def test_an_interrupt_that_python_drops_stops_the_cell_all_the_same(kernel, fake, gate):
+    kernel.run(
+        "import signal\nclass Finalised:\n    def __del__(self):\n        signal.raise_signal(signal.SIGINT)\n"
+        "def look() -> str:\n    'Look.'\n    Finalised()\n    return 'it was not raised here'"
+    )
+    asked(kernel, fake)
+    before = counted(kernel)
+    fake.forget()
+    fake.calls_tool("look").then().says("I ").waits_for(gate).says("go on")
+    cell = kernel.run("%%ollama llama3.2 --tools look\nq")
+    assert cell.reply["ename"] == "Stopped"
+    assert "ignored" not in cell.shown()
+    kernel.until(lambda: fake.open_streams == 0)
+    asked(kernel, fake)
+    assert counted(kernel).is_like(before)
 
 
 def test_two_kernels_share_one_cache(server, fake, tmp_path):

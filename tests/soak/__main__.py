@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.soak.judging import faults
+from tests.soak.judging import faults, growth
 from tests.soak.soak import soak
 
 
@@ -21,7 +21,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = soak(Path(folder), given.cells, given.interrupts, given.seed)
     found = faults(report)
-    print(report, *found, "flat" if not found else "not flat", sep="\n")  # noqa: T201
+    print(report, growth(report), *found, "flat" if not found else "not flat", sep="\n")  # noqa: T201
     return bool(found)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "Sample", "soak"]
 
 LOOK = r"""
-import asyncio, gc, json, os, resource, threading, time
+import asyncio, gc, json, os, resource, sys, threading, time
 import ollama_magic
 from ollama_magic import bridge
 
@@ -47,8 +47,12 @@ def _look():
     tasks = bridge.shared().run(_left())
     gc.collect()
     handles = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    seen = {"memory_mb": _memory(), "handles": handles, "threads": threading.active_count(), "tasks": tasks}
-    print("LOOK", json.dumps(seen), flush=True)
+    seen = {"memory_mb": _memory(), "blocks": sys.getallocatedblocks()}
+    seen |= {"handles": handles, "threads": threading.active_count(), "tasks": tasks}
+    print(f"LOOK {json.dumps(seen)}", flush=True)
+
+# Else IPython keeps the parsed source of every file that a traceback went through: 3 to 6 MB each, for ever.
+get_ipython().run_line_magic("xmode", "Minimal")
 
 def note(text: str) -> str:
     "Keep a note."
@@ -66,10 +70,11 @@ LATE_S = 3.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What the kernel has after so many cells."""
+    """What the kernel has after so many cells. `blocks`: objects, by Python's own count, which no allocator blurs."""
 
     cells: int
     memory_mb: float
+    blocks: int
     handles: int
     threads: int
     tasks: int
@@ -85,9 +90,16 @@ class Report:
     took_s: float = 0.0
     strange: list[str] = field(default_factory=list)
 
+    def note(self, name: str) -> None:
+        """One more interrupted cell that ended so."""
+        self.ended[name] = self.ended.get(name, 0) + 1
+
     def __str__(self) -> str:
-        lines = ["cells  memory MB  handles  threads  tasks"]
-        lines += [f"{s.cells:5}  {s.memory_mb:9.1f}  {s.handles:7}  {s.threads:7}  {s.tasks:5}" for s in self.samples]
+        lines = ["cells  memory MB   blocks  handles  threads  tasks"]
+        lines += [
+            f"{s.cells:5}  {s.memory_mb:9.1f}  {s.blocks:7}  {s.handles:7}  {s.threads:7}  {s.tasks:5}"
+            for s in self.samples
+        ]
         ends = ", ".join(f"{count} {name}" for name, count in sorted(self.ended.items()))
         lines.append(f"interrupted: {ends or 'none'}; the slowest ended {self.slowest_s:.2f} s later")
         lines.append(f"{self.took_s:.0f} s in all")
@@ -204,7 +216,8 @@ def _interrupted(kernel: Kernel, fake: FakeOllama, chance: random.Random, report
     fake.recorded.clear()
     fake.pace(2000).says(*(WORDS * 400).split(" "))
     code = f"{chance.choice(_LONG)} {chance.random()}"  # another question each time, so that none is replayed
-    cell = kernel.start(code)
+    # In a cell that is known: elsewhere each stopped answer is one more turn of the conversation, and all are kept.
+    cell = kernel.start(code, f"cell-{chance.randint(1, 6)}")
     kernel.until(lambda: any(message["msg_type"] == "execute_input" for message in cell.messages))
     kernel.listen(0.003 + chance.random() ** 2 * 0.25)  # the beginning is where most can go wrong
     struck = kernel.interrupt()
@@ -212,19 +225,18 @@ def _interrupted(kernel: Kernel, fake: FakeOllama, chance: random.Random, report
         kernel.finish(cell, UNANSWERED_S)
     except AssertionError:
         # Between its own steps ipykernel leaves the cell to itself: "KeyboardInterrupt caught in kernel". It goes on.
-        report.ended[UNANSWERED] = report.ended.get(UNANSWERED, 0) + 1
+        report.note(DROPPED if _is_dropped(cell) else UNANSWERED)
         fake.pace(0)
         _whole(kernel, fake, chance, report)
         return
     finally:
         fake.pace(0)
     late = time.monotonic() - struck
-    if any("KeyboardInterrupt" in str(message["content"].get("text")) for message in cell.messages):
-        # "Exception ignored in": it struck in a weakref's callback, and Python goes on as if nothing had been.
-        report.ended[DROPPED] = report.ended.get(DROPPED, 0) + 1
+    if _is_dropped(cell):
+        report.note(DROPPED)
         return
     name = cell.reply.get("ename", "ok") if cell.reply["status"] != "aborted" else "aborted"
-    report.ended[name] = report.ended.get(name, 0) + 1
+    report.note(name)
     report.slowest_s = max(report.slowest_s, late)
     if name not in ("Stopped", "KeyboardInterrupt") or late > LATE_S:
         report.strange.append(
@@ -233,6 +245,12 @@ def _interrupted(kernel: Kernel, fake: FakeOllama, chance: random.Random, report
     if chance.random() < 0.1:
         kernel.until(lambda: fake.open_streams == 0)
         _whole(kernel, fake, chance, report)
+
+
+def _is_dropped(cell: Cell) -> bool:
+    """Whether Python says that it struck where nobody can catch it: in a weak reference's callback, for one."""
+    texts = [str(message["content"].get("text")) for message in cell.messages]
+    return any("Exception ignored in" in text for text in texts) and any("KeyboardInterrupt" in text for text in texts)
 
 
 _LONG = (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.soak.judging import faults
-from tests.soak.soak import Report, Sample, soak
+from tests.soak.soak import DROPPED, UNANSWERED, Report, Sample, soak
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,15 @@ def test_fifty_cells_and_thirty_interrupts_leave_a_kernel_as_it_was(tmp_path: Pa
 
 
 def test_what_grows_is_seen() -> None:
-    flat = [Sample(100 * n, 80.0, 60, 12, 0) for n in range(1, 5)]
-    assert not faults(Report(flat))
-    for grown in (Sample(500, 120.0, 60, 12, 0), Sample(500, 80.0, 90, 12, 0), Sample(500, 80.0, 60, 30, 0)):
-        assert len(faults(Report([*flat, grown]))) == 1
-    assert len(faults(Report([*flat, Sample(500, 80.0, 60, 12, 1)]))) == 1
+    flat = [Sample(100 * n, 80.0, 900_000, 60, 12, 0) for n in range(1, 5)]
+    last = Sample(500, 80.0, 900_000, 60, 12, 0)
+    assert not faults(Report([*flat, last]))
+    for name, much in (("memory_mb", 110.0), ("blocks", 950_000), ("handles", 90), ("threads", 30), ("tasks", 1)):
+        assert len(faults(Report([*flat, replace(last, **{name: much})]))) == 1, name  # type: ignore[arg-type]
+
+
+def test_interrupts_that_are_lost_are_seen() -> None:
+    flat = [Sample(100 * n, 80.0, 900_000, 60, 12, 0) for n in range(1, 5)]
+    assert not faults(Report(flat, {"Stopped": 997, UNANSWERED: 3}))
+    assert len(faults(Report(flat, {"Stopped": 996, UNANSWERED: 4}))) == 1
+    assert len(faults(Report(flat, {"Stopped": 999, DROPPED: 1}))) == 1
