@@ -18,6 +18,7 @@ from ollama_magic.errors import (
     ModelNotFound,
     OllamaMagicError,
     ServerError,
+    Stalled,
     Unauthorized,
     Unreachable,
     UsageLimit,
@@ -310,10 +311,31 @@ def test_waits_by_error() -> None:
     assert judged(ServerError("p", status=504), seconds=60.0)[0] is None  # a proxy's limit: it would start over
     assert judged(Unreachable("u"), number=2)[0] == 2.0
     assert judged(Unreachable("u"), number=3)[0] is None  # the server answers others: it is this request
+    assert judged(Stalled("s"))[0] is None  # it answers nobody
     assert judged(ModelNotFound("m", status=404))[0] is None
     wait, place = judged(ModelNotFound("m", status=404), names=("a", "b"))
     assert wait == 0.0
     assert place.room(1e12) == 0  # it will never have it
+
+
+def test_what_waited_too_long_behind_others_is_asked_again_with_fewer_at_once() -> None:
+    limiter = Limiter(4)
+
+    async def work(number: int, slot: Slot) -> int:
+        await asyncio.sleep(0)
+        if number in (2, 3) and slot.attempt == 1:
+            for _ in range(20):  # others are answered meanwhile
+                await asyncio.sleep(0)
+            raise Stalled("nothing for 1800 s")
+        return number
+
+    outcomes = asyncio.run(_all(run_many(range(4), work, limiter=limiter, retry=AT_ONCE)))
+    assert sorted(each.value for each in outcomes) == [0, 1, 2, 3]
+    assert limiter.limit < 4
+
+
+async def _all(outcomes: Any) -> list[Any]:
+    return [each async for each in outcomes]
 
 
 # ---- several servers -------------------------------------------------------------------------------------------
@@ -367,7 +389,7 @@ def test_when_a_server_is_set_aside_and_for_how_long() -> None:
     assert place.failures == 1
     place.strike(11.5, 11.1, 2)  # the one that looked whether it is back
     assert (place.failures, place.free_at) == (2, 13.5)
-    place.works()
+    place.works(0.0)
     assert (place.failures, place.room(14.0)) == (0, 4)
 
 

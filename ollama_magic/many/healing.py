@@ -3,6 +3,7 @@
 too many requests (Busy)        again, after Retry-After where the server says so; fewer at once from then on
 502, 503, 504                   again; a 504 after a long wait never, since the server would start over
 no answer at all                again; twice in a row, and the server is set aside for a while
+silence (Stalled)               again, fewer at once, where the server answered others meanwhile: it waited behind them
 one of several has no model     somewhere else, and never there
 everything else                 never
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..errors import Busy, ModelNotFound, ResponseError, ServerError, Unreachable
+from ..errors import Busy, ModelNotFound, ResponseError, ServerError, Stalled, Unreachable
 from ..retry import Retry
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def wait_after(error: Exception, tried: Try, hosts: Hosts, retry: Retry) -> floa
     if isinstance(error, ModelNotFound) and hosts.several:
         place.leave()
         return 0.0
+    if isinstance(error, Stalled):
+        return wait if tried.number < _LOST_ALONE and place.answered_at > tried.began else None
     if isinstance(error, Busy):
         if error.retry_after is not None and wait is not None:
             place.rests(tried.ended + wait)

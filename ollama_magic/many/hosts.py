@@ -27,8 +27,8 @@ class Place:
         self.name = name
         self._aside_s = aside_s
         self.limiter = limiter
-        self.answered = False
-        """Whether it ever answered."""
+        self.answered_at = -math.inf
+        """When it last answered, by the event loop's clock."""
         self.failures = 0
         """How many times it was set aside since it last answered."""
         self.free_at = 0.0
@@ -48,9 +48,9 @@ class Place:
         """From 0, idle, to 1, full."""
         return self.limiter.busy / max(self.limiter.limit, 1)
 
-    def works(self) -> None:
+    def works(self, now: float) -> None:
         """It answered."""
-        self.answered = True
+        self.answered_at = now
         self.failures = self._strikes = 0
 
     def rests(self, until: float) -> None:
@@ -121,5 +121,5 @@ class Hosts:
 
     def gone(self, tries: int) -> bool:
         """Whether all failed so often that no more is to be hoped for: `tries` times, twice if none ever answered."""
-        most = tries if any(place.answered for place in self.places) else min(tries, 2)
+        most = tries if any(place.answered_at > -math.inf for place in self.places) else min(tries, 2)
         return all(place.failures >= most or place.free_at == math.inf for place in self.places)

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from ..errors import Busy, OllamaMagicError, Unreachable
+from ..errors import Busy, OllamaMagicError, Stalled, Unreachable
 from .healing import PATIENT, Try, wait_after
 from .hosts import Hosts
 
@@ -254,10 +254,10 @@ class _Many(Generic[Item, T]):
             place, now = job.place, self._loop.time()
             assert place is not None
             again = None if error is None else self._again(job, place, error, now)
-            place.limiter.ended(job.entered, refused=isinstance(error, Busy))
+            place.limiter.ended(job.entered, refused=isinstance(error, Busy | Stalled))
             place.probing = place.probing and not job.probes
             if error is None:
-                place.works()
+                place.works(now)
             if again is not None:
                 heapq.heappush(self._later, (now + again, job.index, job))
                 continue

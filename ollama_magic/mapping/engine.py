@@ -162,10 +162,12 @@ class Engine:
     # ---- rows in -----------------------------------------------------------------------------------------------
 
     async def _questions(self) -> AsyncGenerator[Ask, None]:
+        count = min(CHUNK, self._plan.limiter.limit)  # at first no more than can be sent, so that they are sent soon
         while True:
             if self._more and not self._needing and len(self._todo) < CHUNK // 2:
                 self._needing = True
-                self._out.put_nowait(Need(CHUNK, self))
+                self._out.put_nowait(Need(count, self))
+                count = CHUNK
             if self._todo:
                 yield self._todo.popleft()
             elif not (self._more or self._needing):

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "How", "prepare", "settings_for"]
 
 _SETTINGS: Final = {field.name for field in FIELDS} - {"options"}
-_START: Final = {"local": 16, "cloud": 4, "embedded": 4}
-"""Requests at once to begin with. The cloud allows 1 to 10, by what one pays."""
+_START: Final = {"local": 32, "cloud": 4, "embedded": 4}
+"""Requests at once to begin with. Ollama queues 512; the cloud allows 1 to 10, by what one pays."""
 
 
 @dataclass(frozen=True, slots=True)

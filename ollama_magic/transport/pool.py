@@ -14,8 +14,7 @@ import gc
 import warnings
 import weakref
 from functools import cache
-from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -91,21 +90,32 @@ class _Pool:
             self._timer = self._loop.call_at(oldest + _KEEP_IDLE_S, self._close_idle)
 
 
+class _NoCookies(httpx.Cookies):
+    """Keeps none: cookies do not know ports, so one server on localhost would tell another."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        pass
+
+    def set_cookie_header(self, request: httpx.Request) -> None:
+        pass
+
+
 class Connection(httpx.AsyncClient):
     """A client of which one request at a time makes use, so it has one connection; httpcore does not give it out."""
 
     made: socket.socket | None = None
     """The socket of the connection that it made last."""
 
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return _no_cookies
 
-class _NoCookies(CookieJar):
-    """Keeps none: cookies do not know ports, so one server on localhost would tell another."""
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise AttributeError("this client keeps no cookies")
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        pass
 
-    def add_cookie_header(self, request: Any) -> None:
-        pass
+_no_cookies = _NoCookies()
 
 
 def _new_client(host: Host) -> Connection:
@@ -113,7 +123,7 @@ def _new_client(host: Host) -> Connection:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=_KEEP_IDLE_S)
     # Reading the certificates takes 20 ms, wasted where this client only ever speaks plain http.
     verify = _certificates() if tls or not direct else False
-    return Connection(verify=verify, limits=limits, cookies=_NoCookies(), trust_env=not direct)
+    return Connection(verify=verify, limits=limits, trust_env=not direct)
 
 
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = weakref.WeakKeyDictionary()
