@@ -6,10 +6,12 @@ PYTHON ?=
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTEST := $(PY) -m pytest
+# Two files at a time, each as a whole and in their order: its tests share servers, kernels and pages.
+TWO    := -n 2 --dist loadfile --no-loadscope-reorder
 # The executed copy once there is one, else the notebook itself.
 OPEN   := $(firstword $(wildcard build/quickstart-executed.ipynb) notebooks/quickstart.ipynb)
 
-.PHONY: help demo lab test lint format quick rest oldest binder bench soak fuzz readme clean
+.PHONY: help demo lab test lint format quick rest long oldest binder bench soak fuzz readme picture clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,11 +35,15 @@ format: $(VENV)/.stamp-dev ## let ruff put the code in shape
 	$(PY) -m ruff format .
 
 quick: $(VENV)/.stamp-dev ## the unit tests: a few seconds
-	$(PYTEST) -q -m "not (slow or kernel or embedded or browser or live)"
+	$(PYTEST) -q $(TWO) --ignore tests/browser --ignore tests/kernel --ignore tests/packaging \
+		-m "not (slow or kernel or embedded or browser or live)"
 
 # The second half of `make test`; its tests skip only what a person's own machine lacks, never with CI=true.
 rest: $(VENV)/.stamp-dev
-	$(PYTEST) -m "slow or kernel or embedded or browser or live"
+	$(PYTEST) $(TWO) -m "(slow or kernel or embedded or browser or live) and not long"
+
+long: $(VENV)/.stamp-dev ## the tests that `make test` leaves to `make soak` and to .ci/run: some minutes
+	$(PYTEST) $(TWO) -m long
 
 # On the oldest Python there is. Old ipywidgets with new traitlets warns, which hinders nobody.
 oldest: ## the unit and kernel tests with the oldest of each dependency, in an environment of its own
@@ -51,10 +57,10 @@ oldest: ## the unit and kernel tests with the oldest of each dependency, in an e
 binder: $(VENV)/.stamp-dev ## what Binder does with binder/, rehearsed, with all notebooks
 	BINDER=all $(PYTEST) -v tests/packaging/test_binder.py
 
-bench: $(VENV)/.stamp-bench ## measure against httpx, ollama and openai
-	$(PY) -m benchmarks
+bench: build/bench/.stamp ## measure beside ollama, openai, chatlas and Jupyter AI (ARGS=--readme: the README's tables)
+	build/bench/bin/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/.stamp-dev ## 2,000 cells and 1,000 interrupts in one kernel: what grows (ARGS="--cells 500")
+soak: long ## the long tests; then 2,000 cells and 1,000 interrupts in one kernel: what grows (ARGS="--cells 500")
 	$(PY) -m tests.soak $(ARGS)
 
 fuzz: $(VENV)/.stamp-dev ## a minute of Atheris for each part of the wire (ARGS="--seconds 600 --keep")
@@ -63,6 +69,9 @@ fuzz: $(VENV)/.stamp-dev ## a minute of Atheris for each part of the wire (ARGS=
 
 readme: $(VENV)/.stamp-dev ## write the generated tables of README.md anew
 	$(PY) scripts/readme_tables.py
+
+picture: $(VENV)/.stamp-dev ## film the README's moving pictures anew, in a browser, into docs/
+	PICTURE=docs $(PYTEST) -q tests/browser/test_picture.py
 
 clean: ## remove all that was made here
 	rm -rf $(VENV) build dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -84,6 +93,11 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-demo
 	@$(PIP) --group test --group lint
 	@touch $@
 
-$(VENV)/.stamp-bench: $(VENV)/.stamp-demo
-	@$(PIP) --group bench
+# In environments of their own: the others bring over a hundred packages, and one of them wants an older openai.
+build/bench/.stamp: scripts/venv.sh pyproject.toml
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh build/bench
+	@build/bench/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[lab]" \
+		--group test --group bench --group peers
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh build/bench-ai
+	@build/bench-ai/bin/python -m pip install --quiet --disable-pip-version-check --group peers-ai
 	@touch $@

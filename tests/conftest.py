@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests.fake_ollama import FakeOllama
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _HOMES = ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "LOCALAPPDATA", "APPDATA")
+
+
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("any machine", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where two workers share the files, those that may take longest come first: so both end at about the same time."""
+    if hasattr(config, "workerinput"):
+        longest: dict[Path, float] = {}
+        for item in items:
+            mark = item.get_closest_marker("timeout")
+            longest[item.path] = max(longest.get(item.path, 0), mark.args[0] if mark else 0)
+        items.sort(key=lambda item: -longest[item.path])
 
 
 def pytest_collection_finish() -> None:

@@ -18,8 +18,9 @@ import json, os, sys
 sys.path.insert(0, {root!r})
 note = {{"argv": sys.argv[1:], "pid": os.getpid(), "session": os.getsid(0), "cwd": os.getcwd()}}
 note["env"] = dict(os.environ)
-with open({notes!r}, "w") as file:
+with open({notes!r} + ".new", "w") as file:
     json.dump(note, file)
+os.replace(file.name, {notes!r})
 print("the stand-in begins", flush=True)
 {body}
 """

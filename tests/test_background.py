@@ -148,6 +148,7 @@ def test_a_view_that_fails_does_not_end_the_answer(fake: FakeOllama) -> None:
     job.show_in(Broken())
 
 
+@pytest.mark.slow
 def test_views_may_join_at_any_time(fake: FakeOllama, gate: threading.Event) -> None:
     fake.says("one ").waits_for(gate).says("two")
     job, first = started(fake)

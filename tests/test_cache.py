@@ -136,6 +136,7 @@ def test_events_come_back_as_they_were() -> None:
     assert read_rows(rows) == EVENTS
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.text(), st.booleans())))
 def test_any_text_comes_back(pieces: list[tuple[float, str, bool]]) -> None:

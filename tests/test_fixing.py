@@ -78,6 +78,7 @@ def test_a_value_that_cannot_be_shown_stops_nothing(session: Session) -> None:
     assert "TypeError" in question_about(session, namespace).prompt
 
 
+@pytest.mark.slow
 def test_it_is_bounded(session: Session) -> None:
     lines = "\n".join(f"v{n} = [0] * 100000" for n in range(40))
     namespace = fails(session, f"{lines}\n# {'x' * 50_000}\n1 / 0")

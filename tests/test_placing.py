@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def test_it_makes_no_difference_how_they_come(
         assert wrote == [each for each in expected if each[1]], f"text {lead} steps after the tokens"
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(max_size=6), st.lists(st.text(max_size=4), max_size=4)), max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_no_text_is_ever_lost(chunks: list[tuple[str, list[str]]]) -> None:

@@ -25,7 +25,10 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 # no circle comes of it. CONTRIBUTING.md draws the same rows.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
-    ("events", "placing", "builder", "address", "hosts", "secret", "values", "envfile", "settings", "endpoint"),
+    (
+        *("events", "placing", "builder", "address", "hosts", "secret", "values", "envfile", "settings", "layers"),
+        "endpoint",
+    ),
     ("wire", "embedded", "schema", "context"),
     ("transport", "retry", "waiting", "opening", "jsoncalls", "lookups", "chatstream", "client"),
     ("models", "vectors", "daemon", "tools", "cache", "threads", "chat", "guards", "failed"),
@@ -55,8 +58,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
 # not in the standard library is imported nowhere.
 HOMES: dict[str, tuple[str, ...]] = {
     "httpx": ("transport",),
-    "dotenv": ("envfile", "settings"),
-    "platformdirs": ("embedded", "settings", "daemon", "comparing.votes"),
+    "dotenv": ("envfile",),
+    "platformdirs": ("embedded", "daemon", "comparing.votes"),
     "xllamacpp": ("embedded.child",),
     "IPython": ("render", "panels", "magics", "completion"),
     "traitlets": ("magics",),
@@ -64,7 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "markdown_it": ("render",),
     "pygments": ("render",),
     "nest_asyncio2": ("bridge",),
-    "anywidget": ("panels", "render.stopping"),
+    "anywidget": ("panels", "render.widgets"),
     # Brought by whoever uses them: an object is known by its type's module, and these imported when it is there.
     "numpy": ("context", "embedding"),
     "pandas": ("context", "schema.listed", "comparing.runs", "evaluating", "mapping.frames"),
@@ -72,6 +75,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "matplotlib": ("context", "render.figures"),
     "PIL": ("context",),
     "tqdm": ("render.bar",),
+    "psutil": ("render.consoles",),
     "pydantic": ("schema",),
     "jsonschema": ("schema",),
     # The one seam between blocking and asynchronous code. The embedded engine waits for processes and their pipes.
@@ -83,8 +87,8 @@ HOMES: dict[str, tuple[str, ...]] = {
 CALLS: dict[str, tuple[str, ...]] = {
     "print": ("render",),
     "display": ("render",),
-    "os.environ": ("settings", "envfile"),
-    "os.getenv": ("settings",),
+    "os.environ": ("layers", "envfile"),
+    "os.getenv": ("layers",),
     "asyncio.run": ("bridge", "embedded.child"),
     "asyncio.new_event_loop": ("bridge", "embedded.child"),
     "asyncio.run_coroutine_threadsafe": ("bridge",),
@@ -93,7 +97,7 @@ CALLS: dict[str, tuple[str, ...]] = {
 
 # Never at the top of any module: slow to import, or brought only by an extra.
 LAZY = {"xllamacpp", "rich", "markdown_it", "dotenv", "numpy", "pandas", "polars", "tqdm"}
-LAZY |= {"matplotlib", "PIL", "pydantic", "jsonschema", "anywidget"}
+LAZY |= {"matplotlib", "PIL", "pydantic", "jsonschema", "anywidget", "psutil"}
 # The renderers, the child and the panel are themselves imported only when used.
 LAZY_EXCEPT = {"render": {"rich", "markdown_it"}, "embedded.child": {"xllamacpp"}, "panels": {"anywidget"}}
 

@@ -459,6 +459,7 @@ def test_the_deepest_value_that_json_reads_is_no_crash() -> None:
         schema_for(Tree).parse(deep)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet='{}[]",:a1 \n\\'))
 @settings(max_examples=200)
 def test_any_text_at_all_gives_values_or_a_reason(text: str) -> None:

@@ -29,6 +29,7 @@ def test_a_slow_server_holds_up_no_tab_and_its_names_come_with_the_next_one(fake
     assert len(fake.recorded) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_has_no_names_and_the_cloud_a_suggestion() -> None:
     session = Session()
     assert session.model_names(session.settings({"host": "http://127.0.0.1:9"})) == []

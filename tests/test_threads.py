@@ -236,7 +236,7 @@ class NotebookMachine(RuleBasedStateMachine):
             assert [(each.cell, each.user.content) for each in turns] == [shown[:2] for shown in self.shown[name]]
 
 
-NotebookMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+NotebookMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None, derandomize=True)
 TestNotebook = pytest.mark.slow(NotebookMachine.TestCase)
 
 
@@ -277,6 +277,7 @@ def test_nothing_fits_into_nothing() -> None:
     assert fit((), 0, words) == ((), ())
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["system", "user", "assistant", "tool"])), st.integers(0, 200))
 def test_trimming_loses_no_message_and_keeps_turns_whole(roles: list[Any], budget: int) -> None:
     messages = tuple(Message(role, f"m{number}") for number, role in enumerate(roles))
@@ -313,6 +314,7 @@ def test_json_holds_everything() -> None:
 
 
 # Another thread of the process may draw a random number meanwhile, which Hypothesis takes for one of a strategy.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @given(
     st.lists(

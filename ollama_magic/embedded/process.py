@@ -91,7 +91,7 @@ class Child:
     def epitaph(self, *reasons: str) -> str:
         """`reasons`, or else how it ended, and the last lines that it said."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.25)  # a process that is about to end says most at its end
+            self._process.wait(2.0)  # a process that is about to end says most at its end; on a busy machine that takes
         if not self.alive:
             self._readers[1].join(1.0)
         how = reasons or ((_how(self._process.returncode),) if not self.alive else ("it closed its pipe",))

@@ -52,8 +52,8 @@ def hint_for(
         wait = f"in {retry_after:.0f} s" if retry_after else "in a moment"
         return f"Try again {wait}, with fewer requests at a time."
     if kind is PromptTooLong:
-        shorter = "shorten the prompt or the conversation."
-        return f"{'Use another model' if mode == 'embedded' else 'Give the model a longer context with `--num-ctx N`'}, or {shorter}"
+        longer = "Use another model" if mode == "embedded" else "Give the model a longer context with `--num-ctx N`"
+        return f"{longer}, or shorten the prompt or the conversation."
     if kind is Unsupported:
         return _unsupported(report.text.lower())
     if kind is BadRequest:

@@ -114,7 +114,8 @@ def test_without_source_there_is_signature_and_documentation() -> None:
     assert "ascending order" in found.text
     assert found.note == "an outline: there is no source"
     space: dict[str, Any] = {"__name__": "nowhere"}
-    exec("def f(a, b=object()):\n    'Adds.'", space)
+    # Of a file of that name, since Python 3.13 takes "<string>" for what stood behind `python -c`.
+    exec(compile("def f(a, b=object()):\n    'Adds.'", "<nowhere>", "exec"), space)
     text = describe(space["f"]).text
     assert "def f(a, b=<object object>):" in text
     assert "Adds." in text

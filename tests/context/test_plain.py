@@ -233,6 +233,7 @@ HUGE = {
 }
 
 
+@pytest.mark.slow
 @folded("name", HUGE)
 def test_huge_ones_are_cheap(name: str) -> None:
     value = HUGE[name]()
@@ -260,6 +261,7 @@ def test_any_value_fits_the_budget_and_comes_out_the_same(value: Any, budget: in
     assert describe(value, budget=budget, text_budget=budget) == found
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers() | st.text(max_size=5), max_size=8))
 def test_a_small_list_is_a_python_literal(value: list[Any]) -> None:
     import ast

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
-
 import pytest
 
-from ollama_magic import compare, session, sweep
-from ollama_magic.embedded import engine
+from ollama_magic import compare, sweep
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .real import REAL
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),  # the first one may have to fetch the weights
-    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra `embedded` is not installed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="the engine is tried on Linux"),
-]
-
-
-@pytest.fixture(autouse=True)
-def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(session, "_session", session.Session())
-    yield
-    engine.stop()
+pytestmark = [*REAL, pytest.mark.usefixtures("here")]
 
 
 def test_two_temperatures_of_the_built_in_model() -> None:

@@ -18,7 +18,6 @@ from ollama_magic.errors import EmbeddedError
 from ollama_magic.events import Progress
 from ollama_magic.layers import Layer, resolve
 from ollama_magic.secret import Secret
-from ollama_magic.settings import Settings
 
 from .processes import gone, wait_until
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ollama_magic.endpoint import Endpoint
+    from ollama_magic.settings import Settings
 
 pytestmark = pytest.mark.slow  # each starts a process, or pip
 

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy
 import pytest
 
-from ollama_magic import Evaluation, ask, embed, evaluate, judge, session, similarity
-from ollama_magic.embedded import engine
+from ollama_magic import Evaluation, ask, embed, evaluate, judge, similarity
 from ollama_magic.errors import PromptTooLong
 
+from .real import REAL
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),  # the first one may have to fetch the weights
-    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra `embedded` is not installed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="as test_real.py"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    engine.stop()
-
-
-@pytest.fixture(autouse=True)
-def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OLLAMA_MAGIC_MODE", "embedded")
-    monkeypatch.setattr(session, "_session", session.Session())
-
+pytestmark = [*REAL, pytest.mark.usefixtures("here")]
 
 TOWNS = {"France": "Paris", "Italy": "Rome", "Japan": "Tokyo", "Australia": "Canberra", "Peru": "Lima"}
 

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pandas
-import pytest
 
 import ollama_magic
-from ollama_magic import session
 from ollama_magic.embedded import engine
+from ollama_magic.embedded.weights import cache_folder
+
+from .real import REAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),  # the first one may have to fetch the weights
-    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra `embedded` is not installed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="as test_real.py"),
-]
+    from ollama_magic.session import Session
+
+pytestmark = REAL
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    engine.stop()
-
-
-def test_twenty_rows_with_a_schema(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("OLLAMA_MAGIC_MODE", "embedded")
-    monkeypatch.setattr(session, "_session", session.Session())
+def test_twenty_rows_with_a_schema(here: Session, tmp_path: Path) -> None:
     # Kept beside the test, with the weights that are there.
     kept = tmp_path / "kept"
     kept.mkdir()
-    from ollama_magic.embedded.weights import cache_folder
-
-    for file in cache_folder(session.current().settings()).glob("*.gguf"):
+    for file in cache_folder(here.settings()).glob("*.gguf"):
         (kept / file.name).symlink_to(file)
     words = ["sun", "rain", "snow", "wind", "fog", "ice", "heat", "hail", "storm", "cloud"]
     frame = pandas.DataFrame({"word": words * 2, "place": ["Rome"] * 10 + ["Oslo"] * 10}, index=range(100, 120))

@@ -3,54 +3,38 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pydantic
 import pytest
 
-from ollama_magic import Chat, ask, session
+from ollama_magic import Chat, ask
 from ollama_magic.embedded import engine
 from ollama_magic.embedded.weights import ensure
 from ollama_magic.errors import PromptTooLong
 from ollama_magic.events import Message, ToolCall
-from ollama_magic.settings import environment_layer, resolve
+from ollama_magic.layers import environment_layer, resolve
 from ollama_magic.threads import Turn
 
+from .real import REAL
 from .templates import TOOL_TEMPLATE, copy_with_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),  # the first one may have to fetch the weights
-    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra `embedded` is not installed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="as test_real.py"),
-]
+    from ollama_magic.session import Session
 
+pytestmark = [*REAL, pytest.mark.usefixtures("cold")]
 
 built_in = pytest.mark.skipif("OLLAMA_MAGIC_GGUF" in os.environ, reason="is about the built-in model")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    engine.stop()
-
-
-@pytest.fixture(autouse=True)
-def kernel(monkeypatch: pytest.MonkeyPatch) -> session.Session:
-    monkeypatch.setenv("OLLAMA_MAGIC_MODE", "embedded")
+@pytest.fixture
+def cold(here: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers each time."""
     monkeypatch.setenv("OLLAMA_MAGIC_TEMPERATURE", "0")
     monkeypatch.setenv("OLLAMA_MAGIC_SEED", "1")
-    fresh = session.Session()
-    monkeypatch.setattr(session, "_session", fresh)
-    return fresh
 
 
 class Town(pydantic.BaseModel):
@@ -137,7 +121,7 @@ def test_tools_end_well_whatever_a_small_model_does() -> None:
 
 @built_in
 def test_a_round_trip_of_a_tool_where_the_template_allows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: session.Session
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Session
 ) -> None:
     weights = tmp_path / "with-tools.gguf"
     copy_with_template(ensure(resolve(environment_layer()), lambda progress: None).path, weights, TOOL_TEMPLATE)
@@ -149,7 +133,7 @@ def test_a_round_trip_of_a_tool_where_the_template_allows(
             Message("tool", str(a + b), tool_name="add", tool_call_id=call.id),
             Message("assistant", f"It is {a + b}."),
         )
-        kernel.threads.record("sums", Turn(Message("user", f"What is {a} + {b}?"), replies))
+        here.threads.record("sums", Turn(Message("user", f"What is {a} + {b}?"), replies))
     answer = ask("What is 2 + 40?", tools=[add], thread="sums", max_tokens=60, rounds=3)
     weights.unlink()
     assert [(call.name, dict(call.arguments)) for call in answer.tool_calls] == [("add", {"a": 2, "b": 40})]

@@ -7,10 +7,8 @@ import http.client
 import json
 import os
 import signal
-import sys
 import threading
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +16,10 @@ import pytest
 
 from ollama_magic.embedded import engine
 from ollama_magic.errors import EmbeddedError
-from ollama_magic.settings import Layer, environment_layer, resolve
+from ollama_magic.layers import Layer, environment_layer, resolve
 
 from .processes import gone, kernel, wait_until
+from .real import REAL
 
 if TYPE_CHECKING:
     import subprocess
@@ -28,13 +27,7 @@ if TYPE_CHECKING:
 
     from ollama_magic.endpoint import Endpoint
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),  # the first one may have to fetch the weights
-    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra `embedded` is not installed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
-]
+pytestmark = REAL
 
 
 @pytest.fixture(autouse=True)

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import pytest
 
-from ollama_magic import ask, session
-from ollama_magic.embedded import engine
+from ollama_magic import ask
 from ollama_magic.render.bundle import answer_bundle
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .real import REAL
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),  # the first one may have to fetch the weights
-    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the extra `embedded` is not installed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="as test_real.py"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    engine.stop()
-
-
-@pytest.fixture(autouse=True)
-def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OLLAMA_MAGIC_MODE", "embedded")
-    monkeypatch.setattr(session, "_session", session.Session())
+pytestmark = [*REAL, pytest.mark.usefixtures("here")]
 
 
 def test_the_most_probable_is_taken_at_temperature_0() -> None:

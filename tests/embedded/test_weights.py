@@ -21,10 +21,10 @@ from ollama_magic.embedded import download, weights
 from ollama_magic.embedded.packaged import SMOLLM2, Packaged, Stopped, is_whole
 from ollama_magic.errors import EmbeddedError
 from ollama_magic.layers import Layer, resolve
-from ollama_magic.settings import Settings
 
 if TYPE_CHECKING:
     from ollama_magic.events import Progress
+    from ollama_magic.settings import Settings
 
 pytestmark = pytest.mark.slow  # each starts a process, or pip
 

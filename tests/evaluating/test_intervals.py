@@ -48,6 +48,7 @@ def test_none_of_none_says_nothing() -> None:
             wilson(passed, of)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
 def test_an_interval_holds_its_rate_and_stays_within_bounds(counts: tuple[int, int]) -> None:
     passed, of = counts

@@ -67,6 +67,7 @@ def test_the_data_frame_is_tidy() -> None:
     assert list(frame["number"]) == [0, 0, 1]
 
 
+@pytest.mark.slow
 def test_nothing_in_a_table_is_live() -> None:
     for text in PAYLOADS:
         trial = replace(ANSWERED, prompt=text, model=text, verdicts=(Verdict(text, False, 0.0, text),), notice=text)

@@ -42,6 +42,7 @@ ENDLESS: dict[str, tuple[Callable[[bytes], bytes], bytes, str]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("surface", PATHS)
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_never_ends(surface: str, name: str) -> None:

@@ -189,6 +189,7 @@ def test_a_server_that_restarts_between_two_questions(monkeypatch: pytest.Monkey
         assert len(second.recorded) == 1
 
 
+@pytest.mark.slow
 def test_many_questions_leave_as_much_as_one(fake: FakeOllama, asked: Callable[[], str]) -> None:
     fake.says("Hi")
 

@@ -248,15 +248,18 @@ def test_the_extension_can_be_reloaded_and_unloaded(kernel, fake):
     assert "again" in kernel.run("%%ollama llama3.2\nq").shown()
 
 
-def test_ending_the_kernel_closes_the_socket(server, tmp_path, gate):
-    server.forget()
-    server.disconnected.clear()
-    server.says("going").waits_for(gate)
-    with Kernel(str(tmp_path), {"OLLAMA_HOST": server.url}) as kernel:
-        cell = kernel.start("%%ollama llama3.2\nq")
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [("llama3.2", Kernel.kill), ("llama3.2 --bg", Kernel.shut_down)],
+    ids=["killed in a cell", "shut down beside a job"],
+)
+def test_ending_the_kernel_closes_the_socket(fake, tmp_path, gate, line, end):
+    fake.says("going").waits_for(gate)
+    with Kernel(str(tmp_path), {"OLLAMA_HOST": fake.url}) as kernel:
+        cell = kernel.start(f"%%ollama {line}\nq")
         kernel.wait_for_text(cell, "going")
-        kernel.kill()
-    assert server.disconnected.wait(10)
+        end(kernel)
+        assert fake.disconnected.wait(10)
 
 
 def test_another_holder_of_the_name_is_told_of(kernel, fake):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [
+    pytest.mark.long,  # two large installs
     pytest.mark.slow,
     pytest.mark.kernel,
     pytest.mark.embedded,

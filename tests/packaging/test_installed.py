@@ -101,6 +101,7 @@ def test_without_the_extra_the_embedded_engine_says_how_to_get_it(alone: Environ
     assert "ollama_magic[embedded]" in alone.run("python", "-c", code, cwd=tmp_path)
 
 
+@pytest.mark.long  # an install of a hundred megabytes
 @pytest.mark.embedded
 def test_with_the_extra_the_first_cell_answers(wheel: Path, tmp_path: Path) -> None:
     environment = Environment.make(tmp_path / "venv")

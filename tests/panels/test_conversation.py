@@ -7,6 +7,8 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.panels.page import Page
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ def test_what_cannot_be_sent_is_told_before_anything_is(session: Session, fake: 
     assert sum(each.method == "POST" for each in fake.recorded) == 1
 
 
+@pytest.mark.slow
 def test_stop_closes_the_socket_and_keeps_what_had_come(page: Page, session: Session, fake: FakeOllama) -> None:
     fake.says("Half an ", "answer").stalls_after(2).then().says("whole")
     page.say("send", prompt="Hi")

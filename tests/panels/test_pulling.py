@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.fake_ollama import FakeOllama
     from tests.panels.page import Page
@@ -32,6 +34,7 @@ def test_a_pull_shows_how_far_it_is_and_lists_the_model(page: Page, fake: FakeOl
     assert page.shown("pulls")["pulls"] == []
 
 
+@pytest.mark.slow
 def test_a_pull_that_is_stopped_hangs_up_and_goes_on_later(page: Page, fake: FakeOllama) -> None:
     gate = threading.Event()
     fake.offers("tiny:1b", 4_000_000).pull_waits_for(gate, at=2_000_000)

@@ -6,6 +6,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -169,6 +170,7 @@ def test_the_notebooks_own_names_are_offered(session: Session) -> None:
     assert [(each["name"], each["kind"]) for each in offered] == [("alpha", "int"), ("df", "list"), ("Zed", "int")]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=25))
 @settings(max_examples=60, deadline=None)
 def test_the_page_follows_the_thread_whatever_happens_to_it(steps: list[tuple[int, int]]) -> None:

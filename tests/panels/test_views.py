@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ollama_magic.events import Message
 from ollama_magic.threads import Turn
 from tests.panels.page import Page
@@ -73,6 +75,7 @@ def test_closing_the_panel_closes_the_socket(session: Session, fake: FakeOllama)
     assert session.threads.turns("main")[0].reason == "stopped"  # and what had come is kept
 
 
+@pytest.mark.slow
 def test_five_hundred_turns_are_sent_once(session: Session, fake: FakeOllama) -> None:
     turns = [Turn(Message("user", f"question {n}"), (Message("assistant", f"answer **{n}**"),)) for n in range(500)]
     session.threads.put("main", turns)
@@ -88,6 +91,7 @@ def test_five_hundred_turns_are_sent_once(session: Session, fake: FakeOllama) ->
         assert len(page.turns) == 501
 
 
+@pytest.mark.slow
 def test_a_long_answer_costs_in_proportion_to_its_length(page: Page, fake: FakeOllama) -> None:
     words = [f"word{n} " if n % 12 else f"word{n}.\n\n" for n in range(5_000)]
     fake.says(*words)
@@ -98,6 +102,7 @@ def test_a_long_answer_costs_in_proportion_to_its_length(page: Page, fake: FakeO
     assert len(page.raw()) - before < 6 * length  # each piece when it is done, once more as a whole, and the tails
 
 
+@pytest.mark.slow
 def test_a_flood_is_gathered_into_few_messages(page: Page, fake: FakeOllama) -> None:
     fake.says(*["x "] * 4_000)
     page.ask("Quick")

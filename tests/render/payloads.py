@@ -200,7 +200,8 @@ PAYLOADS: tuple[str, ...] = (
 _VOID = frozenset({"br", "hr"})
 _CLASSES = frozenset({"ollama-magic tex2jax_ignore mathjax_ignore", "tex2jax_process mathjax_process"})
 _STYLE = re.compile(
-    r"[\w:;.,%# -]*(?:(?:(?:var|rgba)\([\w#.,-]+\)|color-mix\(in srgb,var\([\w#.,-]+\) 70%,currentColor\))[\w:;.,%# -]*)*",
+    r"[\w:;.,%# -]*"
+    r"(?:(?:(?:var|rgba)\([\w#.,-]+\)|color-mix\(in srgb,var\([\w#.,-]+\) 70%,currentColor\))[\w:;.,%# -]*)*",
     re.ASCII,
 )
 

@@ -82,6 +82,7 @@ def test_a_line_without_end_is_cut_at_a_space() -> None:
     assert all(len(chunk) == 62 for chunk in chunks_of("x" * 200, size=10, forced=62)[:-1])
 
 
+@pytest.mark.slow
 @folded("block", ["words and words. " * 8 + "\n\n", "x" * 500, "- item\n", "```\ncode\n```\n\n"])
 def test_the_number_of_chunks_grows_with_the_logarithm(block: str) -> None:
     splitter = Splitter()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from ollama_magic.evaluating import Evaluation
 from ollama_magic.evaluating.checks import Verdict
@@ -13,9 +15,6 @@ from ollama_magic.render.charts import VEGA_LITE, Chart, spread_chart
 from ollama_magic.render.colours import AGREEING, PASSING, colour_at, ink_on
 from ollama_magic.render.heatmaps import Cell, heat_map_chart, matrix_chart
 from tests.render.payloads import PAYLOADS
-
-if TYPE_CHECKING:
-    import pytest
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HOSTILE = "<img src=x onerror=alert(1)> {datum.value} https://evil.example/ \x1b[31m\u202e $x$ \ud83d"
@@ -41,6 +40,7 @@ def chart_of(text: str) -> list[Chart]:
     return [run.heatmap(), run.latency(), run.throughput(), matrix_chart([[1.0]], [text], [text], title="t")]
 
 
+@pytest.mark.slow
 def test_a_models_text_is_data_and_nothing_else() -> None:
     plain = [dict(chart.spec) for chart in chart_of("plain and long " * 9)]
     for payload in (HOSTILE, *(str(getattr(each, "text", each)) for each in PAYLOADS)):
@@ -61,6 +61,7 @@ def test_a_models_text_is_data_and_nothing_else() -> None:
             assert not {"href", "url", "expr", "signal", "calculate", "params", "usermeta"} & set(outside)
 
 
+@pytest.mark.slow
 def test_what_stands_beside_the_specification() -> None:
     data, metadata = heat_map_chart([Cell("a", "m", 1.0, "✓")], ["a"], ["m"], title="T", names=("p", "m", "v")).bundle()
     # JupyterLab would show HTML rather than the chart.
@@ -81,6 +82,7 @@ def test_without_matplotlib_there_is_no_picture(monkeypatch: pytest.MonkeyPatch)
         assert set(chart.bundle()[0]) == {VEGA_LITE, "text/plain"}
 
 
+@pytest.mark.slow
 def test_pictures_leave_the_notebooks_own_figures_alone() -> None:
     import matplotlib
     from matplotlib import pyplot

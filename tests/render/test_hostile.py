@@ -31,6 +31,7 @@ def test_only_our_own_tags_come_out(text: str) -> None:
     assert problems(markdown_html(text)) == []
 
 
+@pytest.mark.slow
 @folded("form", ["markdown", "text", "json"])
 @folded("text", PAYLOADS)
 def test_saved_html_is_safe_wherever_the_payload_stands(text: str, form: str) -> None:
@@ -78,9 +79,9 @@ HARMLESS = {r"$\begin{array}{*{999999999}{c}}a\end{array}$"}  # which MathJax bo
 @pytest.mark.slow
 @folded("text", BOMBS)
 def test_what_would_burden_the_page_is_shown_as_text(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     html = markdown_html(text)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert problems(html) == []
     assert len(html) < 20 * len(text) + 20_000
     assert deepest(html) <= 40
@@ -88,6 +89,7 @@ def test_what_would_burden_the_page_is_shown_as_text(text: str) -> None:
         assert "mathjax_process" not in html
 
 
+@pytest.mark.slow
 @folded("text", BOMBS)
 def test_the_markdown_beside_it_is_no_burden_either(text: str) -> None:
     inert = inert_markdown(text)

@@ -40,8 +40,10 @@ M = '<span class="tex2jax_process mathjax_process">'
         ("$a\\label{eq:1}$", f"<p>{M}$a$</span></p>"),
         (
             "[t](https://a.org/?x=1&y=2)",
-            '<a href="https://a.org/?x=1&amp;y=2" target="_blank" rel="noopener noreferrer nofollow" '
-            'style="text-decoration:underline">t</a>',
+            (
+                '<a href="https://a.org/?x=1&amp;y=2" target="_blank" rel="noopener noreferrer nofollow" '
+                'style="text-decoration:underline">t</a>'
+            ),
         ),
         ("<me@a.org>", '<a href="mailto:me@a.org"'),
         ("[r]\n\n[r]: https://a.org", '<a href="https://a.org"'),

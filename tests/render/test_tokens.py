@@ -160,6 +160,7 @@ def test_a_character_of_several_tokens_is_one_with_their_joint_probability() -> 
 # ---- safe ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @folded("text", PAYLOADS)
 def test_nothing_in_a_token_is_live(text: str) -> None:
     answer = answered(said(text, -1.0, (text, -2.0)), Text(text), said(text[:7], -4.0))
@@ -242,6 +243,7 @@ def test_colours_come_with_the_text_and_text_does_not_wait_for_them() -> None:
     assert titles(last(screen)) == [["▸   14\u202f%  Hi"]]
 
 
+@pytest.mark.slow
 @folded("whole_cell", [True, False])
 def test_traffic_is_bounded(whole_cell: bool) -> None:
     view, screen, clock = live(whole_cell=whole_cell)
@@ -260,6 +262,7 @@ def test_traffic_is_bounded(whole_cell: bool) -> None:
     assert screen.size - sent < 500 * len(events)
 
 
+@pytest.mark.slow
 def test_a_very_long_answer_has_alternatives_where_it_was_least_sure() -> None:
     html = html_of(answered(*(said(f" w{n}", -0.001 if n % 2 else -1.0) for n in range(5_000))))
     assert len(titles(html)) == 3_000

@@ -109,6 +109,7 @@ def test_a_long_open_block_does_not_flood_the_scrollback() -> None:
         assert screen.count(f"line {number} of the code") == 1
 
 
+@pytest.mark.slow
 @folded("text", PAYLOADS)
 def test_no_control_sequence_of_a_model_reaches_a_terminal(text: str) -> None:
     evil = f"{text}\x1b[2J\x1b]0;pwned\x07\x1b]8;;http://pwned.invalid\x07x\x1b]8;;\x07\u202e"

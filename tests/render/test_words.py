@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ def test_clean() -> None:
     assert [host_of(u) for u in ("https://u:p@a.org:1/x", "mailto:x", "")] == ["a.org", "", ""]
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="a\x1b[31m]0;\x07\n\\ \r", max_size=40), st.lists(st.integers(0, 40), max_size=8))
 def test_a_sequence_cut_in_two_is_one_sequence(text: str, cuts: list[int]) -> None:
     filtered = ControlFilter()

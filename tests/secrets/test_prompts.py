@@ -54,6 +54,7 @@ def sent(fake: FakeOllama) -> str:
     return repr((told, headers))
 
 
+@pytest.mark.slow
 def test_what_is_put_into_a_prompt_carries_no_key_in_force_or_not(
     session: Session, shell: Any, fake: FakeOllama, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_body_means(case: Case) -> None:
         assert (outcome.done.stats.prompt_tokens, outcome.done.stats.output_tokens) == case.tokens
 
 
+@pytest.mark.slow
 @folded("size", [1, 2, 3, 1000], ids="{} bytes at a time".format)
 @folded("case", CASES, ids=lambda case: f"{case.surface}: {case}")
 def test_events_do_not_depend_on_chunk_borders(case: Case, size: int) -> None:
@@ -47,6 +48,7 @@ def test_events_do_not_depend_on_chunk_borders(case: Case, size: int) -> None:
     assert str(outcome.failure) == str(whole.failure)
 
 
+@pytest.mark.slow
 @given(data=st.data(), case=st.sampled_from(CASES))
 @settings(max_examples=60, deadline=None)
 def test_events_do_not_depend_on_any_cuts(data: st.DataObject, case: Case) -> None:

@@ -281,6 +281,7 @@ def test_a_redirect_names_only_the_host() -> None:
     assert "key=1" not in str(error)
 
 
+@pytest.mark.slow
 def test_a_long_body_is_cut_and_a_page_has_no_tags() -> None:
     error = error_from_response(500, native("x" * 100_000), {}, LOCAL)
     assert len(error.message) < 700

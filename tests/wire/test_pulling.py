@@ -77,6 +77,7 @@ def test_the_rate_is_that_of_the_last_seconds():
     assert told[-1].left_s is None
 
 
+@pytest.mark.slow
 def test_many_reports_a_second_keep_little():
     pulling = Pulling()
     for number in range(20_000):
