@@ -70,7 +70,7 @@ def test_the_panel_has_what_cells_said_and_answers(lab: Lab, page: Page) -> None
     go_through(lab, page, "panel.ipynb")
     panel = page.locator(".om-panel.om-live")
     asked = panel.locator(".om-user")
-    assert asked.all_inner_texts() == [
+    assert asked.all_text_contents() == [  # what is out of view is not laid out, and has no inner text
         "What is a median, in one sentence?",
         "Name one advantage of it, in one sentence.",
     ]
