@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.browser.lab import Lab
     from tests.fake_ollama import FakeOllama
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(240)]
 
 MB = 1_000_000
 # Every kind of block, and every colour that code can have.

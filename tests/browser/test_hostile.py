@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
+# The same once more in the second one, which is made of the same parts.
+EACH = [pytest.param(each, marks=() if each == "lab" else pytest.mark.long) for each in FRONT_ENDS]
+
 BAD = "<img src=x onerror=window.pwned(1)> [x](javascript:window.pwned(1)) $\\href{javascript:window.pwned(1)}{x}$"
 ERROR_PAGE = f"<html><base href=http://evil.invalid/><body onload=window.pwned(1)><script>window.pwned(1)</script>{BAD}"
 MATHS = "\n\n".join(text for text in SHORT if "$" in text or "\\[" in text or "\\begin" in text)
@@ -116,7 +119,7 @@ def watch(page: Page, hostile_lab: Lab) -> Iterator[Watch]:
     watch.close()
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("front_end", EACH)
 def test_nothing_of_a_model_or_server_is_live_in_a_notebook(
     hostile_lab: Lab, page: Page, watch: Watch, front_end: str
 ) -> None:
@@ -129,7 +132,7 @@ def test_nothing_of_a_model_or_server_is_live_in_a_notebook(
     panel.save()
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("front_end", EACH)
 def test_nothing_of_a_model_or_server_is_live_in_the_panel(
     hostile_lab: Lab, page: Page, watch: Watch, server: RuledOllama, front_end: str
 ) -> None:
@@ -187,7 +190,7 @@ def saved(lab: Lab, name: str) -> dict[str, Any]:
         ("lab", "hostile", False),
         ("lab", "panel", True),
         ("lab", "panel", False),
-        ("notebook", "hostile", False),
+        pytest.param("notebook", "hostile", False, marks=pytest.mark.long),
     ],
 )
 def test_nothing_is_live_when_the_notebook_is_opened_again(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.browser.lab import Lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
 ALL_RAN = """
 () => [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.browser.lab import Lab
     from tests.fake_ollama import FakeOllama
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(240)]
 
 WORST = (
     "<img src=x onerror=window.pwned(1)>",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.browser.lab import Lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
 # What the smallest of models does well, so that it can be shown as it was.
 FUNCTION: Final = """\

@@ -114,8 +114,8 @@ def test_a_daemon_that_a_kernel_started_outlives_it(tmp_path):
         with Kernel(str(tmp_path), {"OLLAMA_HOST": url, "PATH": str(program.folder)}) as kernel:
             cell = kernel.run("%ollama start")
             assert f"answers at {url}" in cell.shown(), cell.shown()
-            endless = kernel.start("import time\nwhile True: time.sleep(0.1)")
-            kernel.until(lambda: any(each["msg_type"] == "execute_input" for each in endless.messages))
+            endless = kernel.start("import time\nprint('begun', flush=True)\nwhile True: time.sleep(0.1)")
+            kernel.until(lambda: "begun" in endless.shown())  # before that an interrupt is the kernel's own
             kernel.interrupt()
             kernel.finish(endless)
             kernel.kill()
