@@ -84,7 +84,7 @@ $(VENV)/.stamp-pip: scripts/venv.sh
 	@touch $@
 
 $(VENV)/.stamp-demo: $(VENV)/.stamp-pip pyproject.toml
-	@echo "Installing ollama_magic with the embedded engine and JupyterLab (about 110 MB to download, once)"
+	@echo "Installing ollama_magic with the embedded engine and JupyterLab (about 140 MB to download, once)"
 	@$(PIP) --editable ".[embedded,lab,notebooks]"
 	@touch $@
 
