@@ -51,7 +51,7 @@ class Batches(Cache):
         now = (os.getpid(), identity, read_only)
         if self._held is None or self._held_as != now:
             self.close()
-            self._held, self._held_as = self._connect(read_only=read_only, any_thread=True), now
+            self._held, self._held_as = self._connect(read_only=read_only, one_thread=False), now
             self._held.execute("PRAGMA synchronous = NORMAL")
         try:
             self._prepare(self._held)

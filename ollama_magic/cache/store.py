@@ -202,12 +202,11 @@ class Cache:
             self._prepare(db)
             yield db
 
-    def _connect(self, *, read_only: bool, any_thread: bool = False) -> sqlite3.Connection:
+    def _connect(self, *, read_only: bool, one_thread: bool = True) -> sqlite3.Connection:
         # Where nobody may write, as on the shared drive of a class, SQLite cannot make its side files and need not.
         target = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1" if read_only else self.path
-        checked = not any_thread
         return sqlite3.connect(
-            target, timeout=self._busy_s, isolation_level=None, check_same_thread=checked, uri=read_only
+            target, timeout=self._busy_s, isolation_level=None, check_same_thread=one_thread, uri=read_only
         )
 
     def _is_writable(self) -> bool:

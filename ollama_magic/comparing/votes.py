@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import OllamaMagicError, SettingsError
 from ..options import nearest
 from ..render import Table
+from ..render.units import counted
 from .strength import standings
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def votes(session: Session, words: list[str]) -> Table | str:
     if not action:
         return _table(store.all())
     if action == "clear":
-        return f"Forgotten: {_count(store.clear(), 'vote')}."
+        return f"Forgotten: {counted(store.clear(), 'vote')}."
     if action == "export":
         if len(rest) != 1:
             raise SettingsError("%ollama votes export: name one file", hint="%ollama votes export votes.csv")
@@ -130,8 +131,8 @@ def _table(found: Sequence[Vote]) -> Table:
     ranked = standings([(vote.winner, vote.others) for vote in found])
     blind = sum(vote.blind for vote in found)
     note = (
-        f"From {_count(len(found), 'pick')}, {blind:,} blind. Bradley-Terry scores about 1000, with 95% intervals: 400 "
-        "points more are odds of ten to one. Where intervals overlap much, more picks are needed."
+        f"From {counted(len(found), 'pick')}, {blind:,} blind. Bradley-Terry scores about 1000, with 95% intervals: "
+        "400 points more are odds of ten to one. Where intervals overlap much, more picks are needed."
     )
     if any(each.group for each in ranked):
         note += " A line parts those that were never compared with each other: their scores say nothing of one another."
@@ -169,11 +170,7 @@ def _export(found: Sequence[Vote], file: Path) -> str:
         file.write_text(text + "\n" * (kind == ".json"), encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{file} cannot be written: {error.strerror}", hint="Name another file.") from None
-    return f"{_count(len(found), 'vote')} in {file}."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{counted(len(found), 'vote')} in {file}."
 
 
 def _csv(found: Sequence[Vote]) -> str:

@@ -25,6 +25,7 @@ from ollama_magic.render.look import PHASE, PRE_TEXT, div, wrap
 from ollama_magic.render.text import ControlFilter
 from ollama_magic.render.tokenflow import TokenFlow
 from ollama_magic.render.tooling import result_html
+from ollama_magic.render.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -241,7 +242,7 @@ class LiveView:
         notices = notices_html(self._notices) + "".join(self._tools)
         if not self._words:
             return notices
-        words = f"{self._words:,} word{'' if self._words == 1 else 's'}"
+        words = counted(self._words, "word")
         if self._splitter.length:
             return notices + thinking_html(f"Thinking · {words}", "shown when the answer is whole")
         return notices + thinking_html(f"Thinking… {words}", "… " + self._thinking[-_THINKING_SHOWN:])

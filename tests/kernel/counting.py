@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from tests.fake_ollama import FakeOllama
     from tests.kernel.harness import Kernel
 
-__all__ = ["COUNT", "Count", "asked", "counted"]
+__all__ = ["COUNT", "SETTLED", "Count", "asked", "counted"]
 
-COUNT = r"""
-import asyncio, gc, json, os, resource, threading, time
-from ollama_magic import bridge
+SETTLED = r"""
+import asyncio, time
 
 async def _settled():
     "The tasks that are left on the loop, once those had their time that only close something."
@@ -25,6 +24,13 @@ async def _settled():
         await asyncio.sleep(0.01)
         others = asyncio.all_tasks() - {asyncio.current_task()}
     return len(others)
+"""
+
+COUNT = (
+    SETTLED
+    + r"""
+import gc, json, os, resource, threading
+from ollama_magic import bridge
 
 def _handles():
     "What is open, but for the events by which a thread wakes another: the kernel's own close some time after a thread."
@@ -43,6 +49,7 @@ def _count():
     counts = json.dumps({"tasks": tasks, "threads": threads, "handles": _handles()})
     print(f"COUNT {counts}", flush=True)  # in one piece: what is flushed in between is another message
 """
+)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.fake_ollama import FakeOllama
+from tests.kernel.counting import SETTLED
 from tests.kernel.harness import Kernel
 
 if TYPE_CHECKING:
@@ -24,18 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "Sample", "soak"]
 
-LOOK = r"""
-import asyncio, gc, json, os, resource, sys, threading, time
+LOOK = (
+    SETTLED
+    + r"""
+import gc, json, os, resource, sys, threading, time
 import ollama_magic
 from ollama_magic import bridge
-
-async def _left():
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    until = time.monotonic() + 5
-    while others and time.monotonic() < until:
-        await asyncio.sleep(0.01)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-    return len(others)
 
 def _memory():
     if os.path.exists("/proc/self/statm"):
@@ -44,7 +39,7 @@ def _memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS has bytes, and only the most there was
 
 def _look():
-    tasks = bridge.shared().run(_left())
+    tasks = bridge.shared().run(_settled())
     gc.collect()
     handles = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     seen = {"memory_mb": _memory(), "blocks": sys.getallocatedblocks()}
@@ -60,6 +55,7 @@ def note(text: str) -> str:
 
 rows = {"a": list(range(50)), "text": "some text " * 20}
 """
+)
 WORDS = "**Bold** and `code`, a list:\n\n- one\n- two\n\n```python\nprint(1)\n```\n\n$x^2$ is maths. "
 UNANSWERED = "unanswered by ipykernel"
 DROPPED = "dropped by Python"
