@@ -58,6 +58,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 # not in the standard library is imported nowhere.
 HOMES: dict[str, tuple[str, ...]] = {
     "httpx": ("transport",),
+    "httpcore": ("transport.direct",),
     "dotenv": ("envfile",),
     "platformdirs": ("embedded", "daemon", "comparing.votes"),
     "xllamacpp": ("embedded.child",),

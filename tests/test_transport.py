@@ -19,13 +19,20 @@ from ollama_magic.errors import OllamaMagicError, ServerError, SettingsError
 from ollama_magic.layers import Layer, resolve
 from ollama_magic.retry import Call, Retry, send
 from ollama_magic.secret import Secret
-from ollama_magic.transport import BodyBroken, Failure, open_exchange
+from ollama_magic.transport import BodyBroken, Failure, open_exchange, pool
 from tests.fake_ollama import FakeOllama
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 KEY = "TopSecretKeyOfATest-25"  # looks like no key, so only knowing it can hide it
+
+
+@pytest.fixture(autouse=True, params=["direct", "client"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it also through httpx's client, as hosts on other machines are asked."""
+    if request.param == "client":
+        monkeypatch.setattr(pool, "_direct", pool._client)
 
 
 def endpoint(host: str, **more: object) -> Endpoint:
@@ -143,6 +150,7 @@ def test_no_cookie_is_kept(fake: FakeOllama) -> None:
     assert "cookie" not in fake.recorded[-1].headers
 
 
+@pytest.mark.parametrize("way", ["direct"], indirect=True)
 def test_a_loopback_host_is_never_asked_through_a_proxy(fake: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

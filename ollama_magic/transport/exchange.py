@@ -189,7 +189,7 @@ async def _send(
         raise error.with_traceback(None)  # noqa: B904
     else:
         kept = True
-        return Exchange(response, str(url), leased.end)
+        return Exchange(response, str(url), leased)
     finally:
         _secrets.reset(token)
         if not kept:
@@ -240,11 +240,13 @@ _NOTHING = httpx.ByteStream(b"")
 class Exchange:
     """An answer whose head has come. `headers` have lower-case names; `url` has no credentials."""
 
-    def __init__(self, response: httpx.Response, url: str, closed: Callable[[], None]) -> None:
+    def __init__(self, response: httpx.Response, url: str, lease: Lease) -> None:
         self._response = response
-        self._closed = closed
+        self._lease = lease
         self.url = url
         self.status = response.status_code
+        self.whole = False
+        """Whether the body was read to its end."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -264,6 +266,7 @@ class Exchange:
             else:
                 async for data in inflated(raw, coding):
                     yield data
+            self.whole = True
         except (httpx.HTTPError, httpx.StreamError) as error:
             broken = _how_it_broke(error)
         if broken:
@@ -287,10 +290,13 @@ class Exchange:
             await self._response.aclose()
         except (httpx.HTTPError, RuntimeError):  # already gone, or its loop is
             pass
+        except BaseException:  # cancelled halfway: httpcore may take the connection for one in use for ever
+            self._lease.drop()
+            raise
         # The two hold each other, and all of the request with them: with thousands of requests the garbage collector
         # would be a fifth of the work, and stand still for the sake of all that the notebook holds.
         self._response.stream = _NOTHING
-        self._closed()
+        self._lease.end()
 
 
 def _how_it_broke(error: Exception) -> str:

@@ -2,9 +2,9 @@
 
 It is closed by an asynchronous generator that the loop itself closes before it ends, so nobody has to remember.
 
-Strategy: every request that is on its way has an httpx client to itself, with one connection, taken from those that
-are free. httpcore's own pool looks at all its connections for each request, and while there are more than it keeps
-idle it closes each one that falls idle: with 40 requests at once that costs five times as much as all the rest.
+Strategy: every request that is on its way has a connection to itself, taken from those that are free. httpcore's own
+pool looks at all its connections for each request, and while there are more than it keeps idle it closes each one that
+falls idle: with 40 requests at once that costs five times as much as all the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ..waiting import start_closing
+from .direct import Direct
 
 if TYPE_CHECKING:
     import socket
@@ -64,7 +65,7 @@ class _Pool:
 
     def take(self, host: Host) -> Connection:
         free = self._free.get((host.scheme, host.hostname, host.port))
-        client = free.pop()[1] if free else _new_client(host)
+        client = free.pop()[1] if free else _connection(host)
         self._taken.add(client)
         return client
 
@@ -75,6 +76,10 @@ class _Pool:
         self._free.setdefault((host.scheme, host.hostname, host.port), []).append((self._loop.time(), client))
         if self._timer is None:
             self._timer = self._loop.call_later(_KEEP_IDLE_S, self._close_idle)
+
+    def drop(self, client: Connection) -> None:
+        self._taken.discard(client)
+        start_closing(client.aclose())
 
     def _close_idle(self) -> None:
         """Close what was idle for long, and look again later if anything is left."""
@@ -100,8 +105,11 @@ class _NoCookies(httpx.Cookies):
         pass
 
 
-class Connection(httpx.AsyncClient):
-    """A client of which one request at a time makes use, so it has one connection; httpcore does not give it out."""
+class _Client(httpx.AsyncClient):
+    """A client of which one request at a time makes use, so it has one connection; httpcore does not give it out.
+
+    It finds out from the environment whether a proxy stands before the server.
+    """
 
     made: socket.socket | None = None
     """The socket of the connection that it made last."""
@@ -118,12 +126,21 @@ class Connection(httpx.AsyncClient):
 _no_cookies = _NoCookies()
 
 
-def _new_client(host: Host) -> Connection:
-    direct, tls = host.is_loopback, host.scheme == "https"
+Connection = Direct | _Client
+
+
+def _connection(host: Host) -> Connection:
+    return _direct(host) if host.is_loopback else _client(host)
+
+
+def _direct(host: Host) -> Connection:
+    # Reading the certificates takes 20 ms, wasted where plain http is spoken.
+    return Direct(_certificates() if host.scheme == "https" else None, _KEEP_IDLE_S)
+
+
+def _client(host: Host) -> Connection:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=_KEEP_IDLE_S)
-    # Reading the certificates takes 20 ms, wasted where this client only ever speaks plain http.
-    verify = _certificates() if tls or not direct else False
-    return Connection(verify=verify, limits=limits, trust_env=not direct)
+    return _Client(verify=_certificates(), limits=limits)
 
 
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = weakref.WeakKeyDictionary()
@@ -146,6 +163,12 @@ class Lease:
         """Let others have it. Only the first call counts."""
         if self._pool is not None:
             self._pool.give_back(self._host, self.client)
+            self._pool = None
+
+    def drop(self) -> None:
+        """Close it instead: nobody knows what state it is in."""
+        if self._pool is not None:
+            self._pool.drop(self.client)
             self._pool = None
 
 

@@ -283,7 +283,7 @@ def test_an_error_that_nobody_thought_of_has_no_frames_with_the_header(
         head = list(request.headers)
         raise RuntimeError(f"no luck with {len(head)} headers") from ValueError(str(head))
 
-    monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", broken)
+    monkeypatch.setattr(httpcore.AsyncHTTPConnection, "handle_async_request", broken)
     with pytest.raises(RuntimeError, match="no luck") as caught:
         asyncio.run(answered(client(fake)))
     assert found_in(shown(caught.value)) == []

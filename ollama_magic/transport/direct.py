@@ -1,0 +1,96 @@
+"""A connection to a server that nothing stands before: no proxy, and so nothing of what httpx's client does besides.
+
+For a row of a map that client and httpcore's pool are a third of all the work, and each request has a connection to
+itself anyway. This is a transport of httpx's own kind: it takes its requests, gives its responses, raises its errors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import httpcore
+import httpx
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import AsyncIterable, AsyncIterator
+
+__all__ = ["Direct"]
+
+_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+class Direct:
+    """One connection, for one request at a time; made when there is something to send, and again when it is gone."""
+
+    made: socket.socket | None = None
+    """The socket of the connection that it made last."""
+
+    def __init__(self, context: ssl.SSLContext | None, keep_idle_s: float) -> None:
+        self._context, self._keep_idle_s = context, keep_idle_s
+        self._connection: httpcore.AsyncHTTPConnection | None = None
+
+    async def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        """The answer to `request` once its head has come; raises what httpx's client does. `stream` is always true."""
+        assert stream
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        connection = self._connection
+        if connection is not None and (connection.is_closed() or connection.has_expired()):
+            await connection.aclose()
+            connection = None
+        if connection is None:
+            connection = httpcore.AsyncHTTPConnection(url.origin, self._context, self._keep_idle_s)
+            self._connection = connection
+        sent = httpcore.Request(
+            request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+        )
+        try:
+            answer = await connection.handle_async_request(sent)
+        except _ERRORS as error:
+            raise _as_httpx(error) from error
+        assert not isinstance(answer.stream, bytes)
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, connection), request=request)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, answer: httpcore.Response, connection: httpcore.AsyncHTTPConnection) -> None:
+        self._answer, self._connection = answer, connection
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        stream: AsyncIterable[bytes] = self._answer.stream  # type: ignore[assignment]  # it was asked for asynchronously
+        try:
+            async for data in stream:
+                yield data
+        except _ERRORS as error:
+            raise _as_httpx(error) from error
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+        if self._connection.has_expired():  # the server has closed its side: nothing else is to come
+            await self._connection.aclose()
+
+
+def _as_httpx(error: Exception) -> httpx.TransportError:
+    """httpx has an error of the same name for each of httpcore's."""
+    kind = getattr(httpx, type(error).__name__, httpx.TransportError)
+    found = kind(str(error))
+    assert isinstance(found, httpx.TransportError)
+    return found
