@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import OllamaMagicError
 from .events import Done, Message, Notice, Restart, Start, Stats, ToolResult
@@ -27,6 +27,13 @@ MOST_ROUNDS = 8
 
 class ToolsNeverEnd(OllamaMagicError):
     """The model asked for tools more often in a row than it may; `partial` has the text so far."""
+
+
+class Reads(Protocol):
+    """What reads an answer, such as a Shape."""
+
+    def parse(self, text: str) -> object:
+        """The value in an answer. Raises Mismatch where it is not what was asked for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -54,7 +61,7 @@ class ToolWork:
 
 
 async def converse(
-    client: Client, request: Request, *, shape: Shape | None = None, rounds: int = MOST_ROUNDS
+    client: Client, request: Request, *, shape: Reads | None = None, rounds: int = MOST_ROUNDS
 ) -> AsyncGenerator[Event | ToolWork, None]:
     """The events of one answer that may take several questions; ends with one Done whose counts are of all of them.
 
@@ -121,7 +128,7 @@ def _work(call: ToolCall) -> ToolWork:
     return ToolWork(call, loop, loop.create_future())
 
 
-def _misfit(shape: Shape, text: str, reason: str) -> str:
+def _misfit(shape: Reads, text: str, reason: str) -> str:
     try:
         shape.parse(text)
     except Mismatch as error:

@@ -6,7 +6,8 @@
     stream.answer
 
 Strategy: a task of its own (`_open`) works until the first byte, with retries, a poll of what the server does, and a
-timer; what it has to tell goes through a queue. From then on the reader's own task reads, with nothing between it and
+timer; what it has to tell goes through a queue. Where nobody wants to be told, as of the rows of a map, the reader's
+task does that too. From then on the reader's own task reads, with nothing between it and
 the socket but the decoder, since this is what runs for every token. What ends an answer from outside (a stall,
 `aclose` in another task) closes the connection, and the reading task wakes up by that: no task is ever cancelled here
 but our own.
@@ -116,18 +117,26 @@ class ChatStream:
     # ---- the life of an answer ---------------------------------------------------------------------------------
 
     async def _events(self) -> AsyncGenerator[Event, None]:
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._ended = asyncio.Event()
-        self._opening = opening = asyncio.create_task(self._open(queue.put_nowait))
-        opening.add_done_callback(lambda _: queue.put_nowait(None))
         silence: Silence | None = None
         try:
-            while (event := await queue.get()) is not None:
-                self._builder.feed(event)
-                yield event
+            if self._server.is_loaded is None:
+                told: list[Event] = []
+                self._body = body = await self._open(told.append)
+                for event in self._arrived(told):
+                    yield event
+            else:
+                queue: asyncio.Queue[Event | None] = asyncio.Queue()
+                self._opening = opening = asyncio.create_task(self._open(queue.put_nowait))
+                opening.add_done_callback(lambda _: queue.put_nowait(None))
+                while (news := await queue.get()) is not None:
+                    self._builder.feed(news)
+                    yield news
+                if self._closing:
+                    return
+                self._body = body = opening.result()
             if self._closing:
                 return
-            self._body = body = opening.result()
             silence = Silence(self._server.limits.stall, body.exchange.aclose)
             broken = ""
             try:
@@ -158,15 +167,15 @@ class ChatStream:
         finally:
             if silence is not None:
                 silence.stop()
-            await self._finish(opening)
+            await self._finish()
         if self._error is not None:
             data = b""  # a server may have echoed the key, and a traceback be shown with its variables
-            self._error = await self._server.explain(self._error, self._endpoint)
+            self._error = await self._server.explain(self._error, self._endpoint, self.request.model)
             self._error.partial = self._builder.text
             raise self._error
 
     async def _open(self, put: Callable[[Event], None]) -> Body:
-        self._endpoint = endpoint = await self._server.connect(put)
+        self._endpoint = endpoint = await self._server.connect(put, self.request.model)
         self._began = time.monotonic()
         return await open_body(self.request, self._server, endpoint, put)
 
@@ -212,19 +221,24 @@ class ChatStream:
             return Incomplete(f"the connection to {host} broke in the middle of the answer: {broken}", hint=again)
         return failure
 
-    async def _finish(self, opening: asyncio.Task[Body]) -> None:
+    async def _finish(self) -> None:
         """Close whatever is open; goes on if the one who waits for it is cancelled."""
-        await close_surely(self._close(opening))
+        if self._body is not None and self._body.exchange.whole:
+            await self._close()  # nothing that could take long: worth no task
+        else:
+            await close_surely(self._close())
 
-    async def _close(self, opening: asyncio.Task[Body]) -> None:
+    async def _close(self) -> None:
         try:
-            if not opening.done():
+            opening = self._opening
+            if opening is not None and not opening.done():
                 opening.cancel()
                 await asyncio.wait([opening])
-            if not opening.cancelled() and opening.exception() is None:
-                body = opening.result()
-                await body.exchange.aclose()
-                await body.chunks.aclose()
+            if opening is not None and not opening.cancelled() and opening.exception() is None:
+                self._body = opening.result()
+            if self._body is not None:
+                await self._body.exchange.aclose()
+                await self._body.chunks.aclose()
         finally:
             if self._ended is not None:
                 self._ended.set()

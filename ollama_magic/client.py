@@ -62,6 +62,9 @@ class Client:
     or started before the first question.
     """
 
+    _tells_phases = True
+    """Whether a stream tells what it waits for before the first byte, and asks the server for that."""
+
     def __init__(self, settings: Settings | None = None, *, retry: Retry | None = None, **overrides: object) -> None:
         overrides = hidden(overrides)
         if settings is not None and overrides:
@@ -70,6 +73,7 @@ class Client:
             settings = resolve(Layer("Client", overrides), environment_layer(), dotenv_layer(Path()))
         self.settings = settings
         self._retry = retry or Retry()
+        self._limits = Limits(settings.connect_timeout, settings.first_byte_timeout, settings.stall_timeout)
         self._endpoint = None if settings.mode == "embedded" else endpoint_for(settings)
         self._streams: weakref.WeakSet[ChatStream] = weakref.WeakSet()
 
@@ -133,7 +137,9 @@ class Client:
                 keep_alive=settings.keep_alive if keep_alive is None else keep_alive,
                 top_logprobs=top_logprobs,
             )
-        stream = ChatStream(self._with_model(request), self._server(request.model))
+        is_loaded = self._is_loaded if self._tells_phases else None
+        server = Server(self._connect, self._explain, is_loaded, self._limits, self._retry)
+        stream = ChatStream(self._with_model(request), server)
         self._streams.add(stream)
         return stream
 
@@ -153,15 +159,6 @@ class Client:
             "no model is named",
             hint="Name one: client.chat(prompt, model=...), Client(model=...) or OLLAMA_MODEL; "
             "`await client.tags()` lists them, `await choose_model(client)` picks one.",
-        )
-
-    def _server(self, model: str) -> Server:
-        return Server(
-            connect=lambda tell: self._connect(tell, model),
-            explain=lambda error, endpoint: self._explain(error, endpoint, model),
-            is_loaded=lambda endpoint: self._is_loaded(endpoint, model),
-            limits=self._limits,
-            retry=self._retry,
         )
 
     # ---- models ------------------------------------------------------------------------------------------------
@@ -232,11 +229,6 @@ class Client:
         return stream_json(self.endpoint, call, self._retry, self._limits, may_rest=may_rest)
 
     # ---- inside ------------------------------------------------------------------------------------------------
-
-    @property
-    def _limits(self) -> Limits:
-        settings = self.settings
-        return Limits(settings.connect_timeout, settings.first_byte_timeout, settings.stall_timeout)
 
     async def _json(
         self,

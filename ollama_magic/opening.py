@@ -37,14 +37,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a stream needs of its client: `connect` gives the endpoint, `explain` betters an error before it is raised,
-    `is_loaded` says whether the server has the model in memory (None: it does not tell)."""
+    """What a stream needs of its client, each for a model: `connect` gives the endpoint, `explain` betters an error
+    before it is raised, `is_loaded` says whether the server has the model in memory (None: it does not tell).
 
-    connect: Callable[[Callable[[Progress], None]], Awaitable[Endpoint]]
-    explain: Callable[[OllamaMagicError, Endpoint | None], Awaitable[OllamaMagicError]]
-    is_loaded: Callable[[Endpoint], Awaitable[bool | None]]
+    Without `is_loaded` nobody wants to know what goes on before the first byte.
+    """
+
+    connect: Callable[[Callable[[Progress], None], str], Awaitable[Endpoint]]
+    explain: Callable[[OllamaMagicError, Endpoint | None, str], Awaitable[OllamaMagicError]]
+    is_loaded: Callable[[Endpoint, str], Awaitable[bool | None]] | None
     limits: Limits
     retry: Retry
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Body:
@@ -83,10 +89,12 @@ async def open_body(request: Request, server: Server, endpoint: Endpoint, put: C
         path, content = openai.encode_chat(request, dialect=endpoint.dialect)
     else:
         path, content = native.encode_chat(request)
-    call = Call("POST", path, json.dumps(content, ensure_ascii=False).encode(), request.model)
+    call = Call("POST", path, _to_json(content).encode(), request.model)
     decoder = (openai.OpenAIDecoder if chosen == "openai" else native.NativeDecoder)(target_of(endpoint, call))
     put(Start(request.model, endpoint.mode, chosen, endpoint.host.display, request))
-    phases = Phases(put, lambda: server.is_loaded(endpoint))
+    phases = None
+    if (is_loaded := server.is_loaded) is not None:
+        phases = Phases(put, lambda: is_loaded(endpoint, request.model))
     limit = server.limits.first_byte
     try:
         async with asyncio.timeout(limit):
@@ -103,18 +111,15 @@ async def open_body(request: Request, server: Server, endpoint: Endpoint, put: C
             hint="Run it again. The server's log may say why.",
         )
     finally:
-        phases.stop()
+        if phases is not None:
+            phases.stop()
     raise failure
 
 
-async def _first_byte(endpoint: Endpoint, call: Call, server: Server, phases: Phases, decoder: Decoder) -> Body:
+async def _first_byte(endpoint: Endpoint, call: Call, server: Server, phases: Phases | None, decoder: Decoder) -> Body:
+    tell, on_sent = (phases.tell, phases.sent) if phases is not None else (None, None)
     exchange = await send(
-        endpoint,
-        call,
-        server.retry,
-        connect_timeout=server.limits.connect,
-        tell=phases.tell,
-        on_sent=phases.sent,
+        endpoint, call, server.retry, connect_timeout=server.limits.connect, tell=tell, on_sent=on_sent
     )
     try:
         chunks = exchange.chunks()

@@ -90,7 +90,7 @@ async def send(
     retry: Retry,
     *,
     connect_timeout: float | None = None,
-    tell: Callable[[Progress], None] = lambda _: None,
+    tell: Callable[[Progress], None] | None = None,
     on_sent: Callable[[], None] | None = None,
 ) -> Exchange:
     """The answer to `call`, its head come and its status 2xx; to be closed by the caller.
@@ -117,9 +117,12 @@ async def send(
         wait = retry.wait_s(attempt, after) if again else None
         if wait is None:
             raise error
-        tell(Progress(f"retrying in {math.ceil(wait)} s: {error.message}" if wait else f"retrying: {error.message}"))
+        if tell is not None:
+            when = f" in {math.ceil(wait)} s" if wait else ""
+            tell(Progress(f"retrying{when}: {error.message}"))
         await retry.sleep(wait)
-        tell(Progress("connecting"))
+        if tell is not None:
+            tell(Progress("connecting"))
         attempt += 1
 
 

@@ -222,4 +222,4 @@ def test_no_model_at_all(fake: FakeOllama) -> None:
 
 def test_limits_of_settings_reach_the_stream(fake: FakeOllama) -> None:
     asked = client(fake, connect_timeout=3, first_byte_timeout="off", stall_timeout=7)
-    assert asked._server(MODEL).limits == opening.Limits(3, None, 7)
+    assert asked.chat("?", model=MODEL)._server.limits == opening.Limits(3, None, 7)

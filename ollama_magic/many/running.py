@@ -25,7 +25,7 @@ from .healing import PATIENT, Try, wait_after
 from .hosts import Hosts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 
     from ..retry import Retry
     from .hosts import Place
@@ -78,7 +78,7 @@ class _Job(Generic[Item]):
 
 async def run_many(
     items: Iterable[Item] | AsyncIterable[Item],
-    work: Callable[[Item, Slot], Awaitable[T]],
+    work: Callable[[Item, Slot], Coroutine[Any, Any, T]],
     *,
     limiter: Limiter,
     hosts: Hosts | None = None,
@@ -104,7 +104,7 @@ async def run_many(
 class _Many(Generic[Item, T]):
     def __init__(
         self,
-        work: Callable[[Item, Slot], Awaitable[T]],
+        work: Callable[[Item, Slot], Coroutine[Any, Any, T]],
         hosts: Hosts,
         limiter: Limiter,
         retry: Retry,
@@ -204,12 +204,9 @@ class _Many(Generic[Item, T]):
             job.attempts += 1
             job.entered = place.limiter.began()
             job.probes = place.probing = place.failures > 0
-            task = self._loop.create_task(self._run(job, Slot(place.name, job.attempts)))
+            task = self._loop.create_task(self._work(job.item, Slot(place.name, job.attempts)))
             self._running.add(task)
             task.add_done_callback(lambda task, job=job: self._note(job, task))  # type: ignore[misc]
-
-    async def _run(self, job: _Job[Item], slot: Slot) -> T:
-        return await self._work(job.item, slot)
 
     def _note(self, job: _Job[Item], task: asyncio.Task[T]) -> None:
         self._running.discard(task)

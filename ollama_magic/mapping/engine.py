@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from ..cache.batches import Batches
     from ..cache.codec import Timed
-    from ..endpoint import Endpoint
     from ..events import Event, Request
     from ..many import Limiter, Outcome, Slot
     from ..settings import Settings
@@ -218,13 +217,14 @@ class Engine:
 
     # ---- questions out -----------------------------------------------------------------------------------------
 
-    async def _ask(self, ask: Ask, slot: Slot) -> tuple[str, tuple[Timed, ...]]:
-        """The text of an answer, and the events to keep."""
+    async def _ask(self, ask: Ask, slot: Slot) -> tuple[tuple[Any, ...], tuple[Timed, ...]]:
+        """The columns of an answer, and the events to keep."""
         assert ask.request is not None
         began = time.monotonic()
         text, thinking, done = "", "", Done()
-        client = self._clients[slot.host]
-        async with aclosing(converse(client, ask.request, shape=self._plan.columns.shape)) as events:
+        client, columns = self._clients[slot.host], self._plan.columns
+        reading = None if columns.shape is None else _Reading(columns)
+        async with aclosing(converse(client, ask.request, shape=reading)) as events:
             async for event in events:
                 match event:
                     case Text():
@@ -241,9 +241,10 @@ class Engine:
         checked = Checked(ask.request, prompt_tokens(ask.request))
         if notice := await cut_notice(client, checked, done.stats):
             kept.append(Notice(notice))
-        return text, tuple((seconds, event) for event in (*kept, done))
+        values = (text,) if reading is None else reading.values
+        return values, tuple((seconds, event) for event in (*kept, done))
 
-    def _ended(self, outcome: Outcome[Ask, tuple[str, tuple[Timed, ...]]]) -> None:
+    def _ended(self, outcome: Outcome[Ask, tuple[tuple[Any, ...], tuple[Timed, ...]]]) -> None:
         ask, error = outcome.item, outcome.error
         question = self._open.get(ask.key) if ask.key else None
         rows = question.rows if question is not None else [ask.index]
@@ -251,9 +252,8 @@ class Engine:
             self._open.pop(ask.key, None)
             self._tell(rows, None, _told(error, asked=outcome.attempts > 0), error)
             return
-        text, events = outcome.value
+        values, events = outcome.value
         notices = " ".join(event.text for _, event in events if isinstance(event, Notice))
-        values = self._plan.columns.read(text)
         self._tell(rows, values, notices, None)
         if question is None or self._keeper is None:
             self._open.pop(ask.key, None)
@@ -273,11 +273,23 @@ class Engine:
         self._out.put_nowait(told)
 
 
+class _Reading:
+    """Reads an answer into columns, and has them then."""
+
+    __slots__ = ("_columns", "values")
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self.values: tuple[Any, ...] = ()
+
+    def parse(self, text: str) -> None:
+        self.values = self._columns.read(text)
+
+
 class _RowClient(Client):
     """Does not ask what the server does meanwhile: nobody reads that of a single row."""
 
-    async def _is_loaded(self, endpoint: Endpoint, model: str) -> bool | None:
-        return None
+    _tells_phases = False
 
 
 def is_hopeless(error: Exception) -> bool:
