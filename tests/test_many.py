@@ -414,6 +414,7 @@ def simulated(
             else:
                 left -= 1
             began = limiter.began()
+            now[0] += 1e-6
             number += 1
             if (one_in and number % one_in == 0) or (refuses and busy >= slots):
                 heapq.heappush(running, (now[0] + 0.001, began, False))
