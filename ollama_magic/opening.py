@@ -85,11 +85,7 @@ async def open_body(request: Request, server: Server, endpoint: Endpoint, put: C
     Raises Unsupported where no surface can carry the request, Stalled, Incomplete, and what `send` raises.
     """
     chosen = surface.choose(endpoint.api, endpoint.surfaces, request)
-    if chosen == "openai":
-        path, content = openai.encode_chat(request, dialect=endpoint.dialect)
-    else:
-        path, content = native.encode_chat(request)
-    call = Call("POST", path, _to_json(content).encode(), request.model)
+    call = _call(chosen, endpoint, request)
     decoder = (openai.OpenAIDecoder if chosen == "openai" else native.NativeDecoder)(target_of(endpoint, call))
     put(Start(request.model, endpoint.mode, chosen, endpoint.host.display, request))
     phases = None
@@ -114,6 +110,14 @@ async def open_body(request: Request, server: Server, endpoint: Endpoint, put: C
         if phases is not None:
             phases.stop()
     raise failure
+
+
+def _call(chosen: str, endpoint: Endpoint, request: Request) -> Call:
+    if chosen == "openai":
+        path, content = openai.encode_chat(request, dialect=endpoint.dialect)
+    else:
+        path, content = native.encode_chat(request)
+    return Call("POST", path, _to_json(content).encode(), request.model)
 
 
 async def _first_byte(endpoint: Endpoint, call: Call, server: Server, phases: Phases | None, decoder: Decoder) -> Body:

@@ -6,6 +6,7 @@ itself anyway. This is a transport of httpx's own kind: it takes its requests, g
 
 from __future__ import annotations
 
+import select
 from typing import TYPE_CHECKING, Final
 
 import httpcore
@@ -31,10 +32,10 @@ class Direct:
     """One connection, for one request at a time; made when there is something to send, and again when it is gone."""
 
     made: socket.socket | None = None
-    """The socket of the connection that it made last."""
+    """The socket of the connection that it made last, as whoever follows its requests sees it."""
 
-    def __init__(self, context: ssl.SSLContext | None, keep_idle_s: float) -> None:
-        self._context, self._keep_idle_s = context, keep_idle_s
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
         self._connection: httpcore.AsyncHTTPConnection | None = None
 
     async def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
@@ -48,11 +49,9 @@ class Direct:
             target=request.url.raw_path,
         )
         connection = self._connection
-        if connection is not None and (connection.is_closed() or connection.has_expired()):
-            await connection.aclose()
-            connection = None
-        if connection is None:
-            connection = httpcore.AsyncHTTPConnection(url.origin, self._context, self._keep_idle_s)
+        if connection is None or connection.is_closed() or self._is_over():
+            await self.aclose()
+            connection = httpcore.AsyncHTTPConnection(url.origin, self._context)
             self._connection = connection
         sent = httpcore.Request(
             request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
@@ -62,17 +61,35 @@ class Direct:
         except _ERRORS as error:
             raise _as_httpx(error) from error
         assert not isinstance(answer.stream, bytes)
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, connection), request=request)
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, self), request=request)
 
     async def aclose(self) -> None:
         """Close the connection."""
         if self._connection is not None:
             await self._connection.aclose()
 
+    async def close_if_over(self) -> None:
+        """Close the connection if the server has closed its side."""
+        if self._connection is not None and not self._connection.is_closed() and self._is_over():
+            await self._connection.aclose()
+
+    def _is_over(self) -> bool:
+        """Whether the server has closed its side of an idle connection: there is nothing else it could have to say.
+
+        As httpcore's `has_expired`, which takes eight times as long to find the socket.
+        """
+        if self.made is None or self.made.fileno() < 0:
+            return True
+        if not hasattr(select, "poll"):  # on Windows
+            return bool(select.select([self.made], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(self.made, select.POLLIN)
+        return bool(poll.poll(0))
+
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: httpcore.Response, connection: httpcore.AsyncHTTPConnection) -> None:
-        self._answer, self._connection = answer, connection
+    def __init__(self, answer: httpcore.Response, direct: Direct) -> None:
+        self._answer, self._direct = answer, direct
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         stream: AsyncIterable[bytes] = self._answer.stream  # type: ignore[assignment]  # it was asked for asynchronously
@@ -84,8 +101,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._answer.aclose()
-        if self._connection.has_expired():  # the server has closed its side: nothing else is to come
-            await self._connection.aclose()
+        await self._direct.close_if_over()
 
 
 def _as_httpx(error: Exception) -> httpx.TransportError:

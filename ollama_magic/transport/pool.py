@@ -135,7 +135,7 @@ def _connection(host: Host) -> Connection:
 
 def _direct(host: Host) -> Connection:
     # Reading the certificates takes 20 ms, wasted where plain http is spoken.
-    return Direct(_certificates() if host.scheme == "https" else None, _KEEP_IDLE_S)
+    return Direct(_certificates() if host.scheme == "https" else None)
 
 
 def _client(host: Host) -> Connection:
