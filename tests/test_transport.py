@@ -70,6 +70,27 @@ def test_a_connection_is_used_again(fake: FakeOllama) -> None:
     assert fake.recorded[0].headers["accept-encoding"] == "identity"
 
 
+def test_a_connection_whose_closing_was_cancelled_is_closed_and_not_used_again(fake: FakeOllama) -> None:
+    async def main() -> None:
+        exchange = await open_exchange(endpoint(fake.url), "GET", "/api/tags")
+        async for _ in exchange.chunks():
+            pass
+        assert exchange.whole
+        closing = asyncio.create_task(exchange.aclose())
+        await asyncio.sleep(0)  # it waits for httpcore's lock now
+        assert not closing.done()
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert (await get(endpoint(fake.url)))[0] == 200
+        async with asyncio.timeout(10):
+            while fake.open_connections > 1:
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert fake.connections == 2
+
+
 def test_each_event_loop_has_its_own_connections_and_leaves_none_behind(fake: FakeOllama) -> None:
     gc.freeze()  # what was there before need not be looked at
     for _ in range(2):
