@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,9 @@ class ChatStream:
     """An answer as it comes: an asynchronous iterator of events, to be read once.
 
     Nothing is sent before it is read. Events: Start, then Progress while it waits, then Text, Thinking and ToolRequest
-    as they come, then Done with the counts. Raises what went wrong (`ollama_magic.errors`), with the text so far as
-    its `partial`. Leaving the loop or the `async with`, `aclose()`, and being cancelled all close the connection,
-    which stops the server's work.
+    as they come, then Done with the counts; the first two not where nobody wants to be told. Raises what went wrong
+    (`ollama_magic.errors`), with the text so far as its `partial`. Leaving the loop or the `async with`, `aclose()`,
+    and being cancelled all close the connection, which stops the server's work.
     """
 
     def __init__(self, request: Request, server: Server) -> None:
@@ -121,21 +122,13 @@ class ChatStream:
         silence: Silence | None = None
         try:
             if self._server.is_loaded is None:
-                told: list[Event] = []
-                self._body = body = await self._open(told.append)
-                for event in self._arrived(told):
-                    yield event
+                self._body = await self._open(self._builder.feed)
             else:
-                queue: asyncio.Queue[Event | None] = asyncio.Queue()
-                self._opening = opening = asyncio.create_task(self._open(queue.put_nowait))
-                opening.add_done_callback(lambda _: queue.put_nowait(None))
-                while (news := await queue.get()) is not None:
-                    self._builder.feed(news)
-                    yield news
-                if self._closing:
-                    return
-                self._body = body = opening.result()
-            if self._closing:
+                async with aclosing(self._until_open()) as told:
+                    async for event in told:
+                        yield event
+            body = self._body
+            if self._closing or body is None:
                 return
             silence = Silence(self._server.limits.stall, body.exchange.aclose)
             broken = ""
@@ -173,6 +166,17 @@ class ChatStream:
             self._error = await self._server.explain(self._error, self._endpoint, self.request.model)
             self._error.partial = self._builder.text
             raise self._error
+
+    async def _until_open(self) -> AsyncGenerator[Event, None]:
+        """What is told until the first byte is there; then `_body` is, unless it was closed meanwhile."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._opening = opening = asyncio.create_task(self._open(queue.put_nowait))
+        opening.add_done_callback(lambda _: queue.put_nowait(None))
+        while (event := await queue.get()) is not None:
+            self._builder.feed(event)
+            yield event
+        if not self._closing:
+            self._body = opening.result()
 
     async def _open(self, put: Callable[[Event], None]) -> Body:
         self._endpoint = endpoint = await self._server.connect(put, self.request.model)

@@ -17,7 +17,7 @@ from .template import is_missing
 if TYPE_CHECKING:
     from ..schema import Shape
 
-__all__ = ["ERROR", "Columns", "Kind", "columns_for"]
+__all__ = ["ERROR", "Columns", "Kind", "Reading", "columns_for"]
 
 Kind = Literal["text", "integer", "number", "truth", "any"]
 
@@ -51,6 +51,20 @@ class Columns:
         if not isinstance(value, Mapping):
             raise Mismatch(f"it is no object but {type(value).__name__}")
         return tuple(None if is_missing(found := value.get(field)) else found for field in self.fields)
+
+
+class Reading:
+    """Reads an answer into columns, and has its `values` then."""
+
+    __slots__ = ("_columns", "values")
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self.values: tuple[Any, ...] = ()
+
+    def parse(self, text: str) -> None:
+        """Read `text`. Raises Mismatch where it is not what the schema asks for."""
+        self.values = self._columns.read(text)
 
 
 def columns_for(shape: Shape | None, into: str | None) -> Columns:

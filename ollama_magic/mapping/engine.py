@@ -32,6 +32,7 @@ from ..many import Hosts, run_many
 from ..retry import Retry
 from ..schema import Mismatch
 from ..waiting import close_surely
+from .columns import Reading
 from .keeping import Keeper
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class Engine:
         began = time.monotonic()
         text, thinking, done = "", "", Done()
         client, columns = self._clients[slot.host], self._plan.columns
-        reading = None if columns.shape is None else _Reading(columns)
+        reading = None if columns.shape is None else Reading(columns)
         async with aclosing(converse(client, ask.request, shape=reading)) as events:
             async for event in events:
                 match event:
@@ -271,19 +272,6 @@ class Engine:
     def _put(self, told: Told) -> None:
         self.unread.append(told)
         self._out.put_nowait(told)
-
-
-class _Reading:
-    """Reads an answer into columns, and has them then."""
-
-    __slots__ = ("_columns", "values")
-
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
-        self.values: tuple[Any, ...] = ()
-
-    def parse(self, text: str) -> None:
-        self.values = self._columns.read(text)
 
 
 class _RowClient(Client):

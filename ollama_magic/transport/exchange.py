@@ -9,10 +9,8 @@ Strategy:
 
 from __future__ import annotations
 
-import logging
 import socket
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -24,9 +22,10 @@ from .._version import __version__
 from ..address import without_credentials
 from ..endpoint import redirect_target
 from ..errors import ServerError, SettingsError
-from ..secret import Secret, redact
+from ..secret import redact
 from .failure import BodyBroken, Failure, failure_of
 from .inflating import inflated
+from .logs import SENT
 from .pool import lease
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from ..endpoint import Endpoint
     from ..hosts import Host
+    from ..secret import Secret
     from .pool import Connection, Lease
 
 __all__ = ["Exchange", "open_exchange"]
@@ -46,25 +46,6 @@ _HEADERS = (
     (b"User-Agent", f"ollama_magic/{__version__}".encode()),
 )
 _HEADERS_WITH_BODY = (*_HEADERS, (b"Content-Type", b"application/json"))
-
-
-# ---- the key stays out of the log ------------------------------------------------------------------------------
-
-_secrets: ContextVar[tuple[Secret, ...]] = ContextVar("_secrets", default=())
-
-
-class _Redact(logging.Filter):
-    """Takes the key out of what httpx and httpcore log: they log a response's headers, and a server may echo it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        secrets = _secrets.get()
-        if secrets:
-            record.msg, record.args = redact(record.getMessage(), secrets), ()
-        return True
-
-
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
-    logging.getLogger(_name).addFilter(_Redact())
 
 
 # ---- one request -----------------------------------------------------------------------------------------------
@@ -178,7 +159,7 @@ async def _send(
         headers=_HEADERS if body is None else _HEADERS_WITH_BODY,
         extensions={"trace": watch, "timeout": {"connect": connect_timeout, "read": None, "write": None, "pool": None}},
     )
-    token = _secrets.set(endpoint.secrets)
+    token = SENT.set(endpoint.secrets)
     try:
         _authorize(request, endpoint.authorization)
         response = await client.send(request, stream=True)
@@ -191,7 +172,7 @@ async def _send(
         kept = True
         return Exchange(response, str(url), leased)
     finally:
-        _secrets.reset(token)
+        SENT.reset(token)
         if not kept:
             leased.end()
     raise failure
