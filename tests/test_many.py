@@ -44,6 +44,12 @@ async def gathered(items: Any, work: Any, limit: int = 4, **how: Any) -> list[Ou
         return [outcome async for outcome in outcomes]
 
 
+async def turns(count: int) -> None:
+    """Work that takes so many turns of the loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 def run(items: Any, work: Any, limit: int = 4, **how: Any) -> list[Outcome[Any, Any]]:
     return asyncio.run(gathered(items, work, limit, **how))
 
@@ -98,11 +104,24 @@ def test_never_more_at_once_than_the_limit() -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0)
+        await turns(10)
         now -= 1
 
     assert len(run(range(40), work, limit=5)) == 40
     assert most == 5
+
+
+def test_the_first_is_sent_before_the_others_are_prepared() -> None:
+    seen = []
+
+    async def work(item: int, slot: Slot) -> None:
+        seen.append(f"prepares {item}")
+        await asyncio.sleep(0)
+        seen.append(f"sends {item}")
+
+    run(range(8), work, limit=8)
+    assert seen.index("sends 0") <= seen.index("prepares 2")
+    assert seen.index("sends 5") <= seen.index("prepares 7")
 
 
 def test_items_may_have_to_be_awaited() -> None:
@@ -368,7 +387,7 @@ def test_a_dead_server_of_several_costs_nothing_but_tries() -> None:
 
     async def work(item: int, slot: Slot) -> int:
         asked.append(slot.host)
-        await asyncio.sleep(0)
+        await turns(10)
         if slot.host == "dead":
             raise Unreachable("refused")
         return item

@@ -5,8 +5,10 @@
             ...
 
 Strategy: the generator itself is the scheduler. It takes an item only when there is room for it, so a million of them
-are never held, and it takes none while its reader is busy. A piece of work that failed and may heal waits in a heap,
-without occupying its slot. Closing the generator cancels what runs and waits until it has closed what it held.
+are never held, and it takes none while its reader is busy. It begins one at a time, with a turn of the loop between
+two: so the first request is sent while the second is prepared, and not once all of them are. A piece of work that
+failed and may heal waits in a heap, without occupying its slot. Closing the generator cancels what runs and waits
+until it has closed what it held.
 """
 
 from __future__ import annotations
@@ -175,7 +177,7 @@ class _Many(Generic[Item, T]):
         while True:
             done = self._take_ended()
             now = self._loop.time()
-            self._begin(now)
+            began = self._begin(now)
             for outcome in done:
                 yield outcome
             if self._over is not None:
@@ -183,30 +185,31 @@ class _Many(Generic[Item, T]):
                     yield Outcome(job.index, job.item, error=self._over, attempts=job.attempts)
             if self._ended:
                 continue
+            if began:
+                await asyncio.sleep(0)
+                continue
             if self._exhausted and not (self._running or self._later or self._taken):
                 if self._failure is not None:
                     raise self._failure
                 return
             await self._wait(now)
 
-    def _begin(self, now: float) -> None:
-        """Begin all that there is room for."""
-        while self._over is None:
-            place = self._hosts.pick(now)
-            if place is None:
-                return
-            job = self._next(now)
-            if job is None:
-                return
-            if job.place is place:  # it failed there: rather somewhere else
-                place = self._hosts.pick(now, avoid=place.name) or place
-            job.place, job.began = place, now
-            job.attempts += 1
-            job.entered = place.limiter.began()
-            job.probes = place.probing = place.failures > 0
-            task = self._loop.create_task(self._work(job.item, Slot(place.name, job.attempts)))
-            self._running.add(task)
-            task.add_done_callback(lambda task, job=job: self._note(job, task))  # type: ignore[misc]
+    def _begin(self, now: float) -> bool:
+        """Begin one if there is room for it; whether there was one."""
+        place = None if self._over is not None else self._hosts.pick(now)
+        job = None if place is None else self._next(now)
+        if place is None or job is None:
+            return False
+        if job.place is place:  # it failed there: rather somewhere else
+            place = self._hosts.pick(now, avoid=place.name) or place
+        job.place, job.began = place, now
+        job.attempts += 1
+        job.entered = place.limiter.began()
+        job.probes = place.probing = place.failures > 0
+        task = self._loop.create_task(self._work(job.item, Slot(place.name, job.attempts)))
+        self._running.add(task)
+        task.add_done_callback(lambda task: self._note(job, task))
+        return True
 
     def _note(self, job: _Job[Item], task: asyncio.Task[T]) -> None:
         self._running.discard(task)
