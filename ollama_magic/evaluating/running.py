@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections import deque
+from contextlib import aclosing, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -95,7 +96,10 @@ def evaluate(
     try:
         gathering.gather(judges, shown=progress)
     except KeyboardInterrupt:
-        _last = gathering.evaluation()
+        try:
+            gathering.take_unread()
+        finally:  # of a second interrupt
+            _last = gathering.evaluation()
         raise EvaluationStopped(len(_last.trials), _last.expected) from None
     _last = found = gathering.evaluation()
     return found
@@ -148,9 +152,19 @@ def _for_judge(judge: Judge, common: Mapping[str, Any]) -> dict[str, Any]:
     return {"temperature": 0, "system": "", **where, **judge.settings}
 
 
-def _batches(source: Callable[[], AsyncGenerator[T, None]]) -> Generator[list[T], None, None]:
-    """What the generator gives, in lists as it comes; whatever ends it closes all connections."""
-    with bridge.shared().stream(source) as job:
+def _batches(source: Callable[[], AsyncGenerator[T, None]], unread: deque[T]) -> Generator[list[T], None, None]:
+    """What the generator gives, in lists as it comes; whatever ends it closes all connections.
+
+    Each is in `unread` first, for the reader to take away: an interrupt may lose a list, but not what is there.
+    """
+
+    async def noted() -> AsyncGenerator[T, None]:
+        async with aclosing(source()) as given:
+            async for each in given:
+                unread.append(each)
+                yield each
+
+    with bridge.shared().stream(noted) as job:
         yield from job.batches()
 
 
@@ -161,24 +175,37 @@ class _Gathering:
         self._asked, self._rows, self._checks = asked, rows, checks
         self._trials: dict[Task, Trial] = {}
         self._verdicts: dict[tuple[Task, str], Verdict] = {}
+        self._unread: deque[Answered] = deque()
+        self._unread_verdicts: deque[Judged] = deque()
 
     def gather(self, judges: Sequence[tuple[Judge, Settings]], *, shown: bool) -> None:
         """Ask for everything. An interrupt comes out of here, and leaves what there is."""
         asked = self._asked
         total = len(asked.models) * len(asked.prompts) * asked.repeats
-        with Bar(total, shown=shown) as bar, closing(_batches(lambda: all_answers(asked))) as batches:
-            for answers in batches:
-                for answered in answers:
+        answers = _batches(lambda: all_answers(asked), self._unread)
+        with Bar(total, shown=shown) as bar, closing(answers) as batches:
+            for batch in batches:
+                for answered in batch:
                     self.take(answered)
+                    self._unread.popleft()
                     bar.step(failed=answered.error is not None, kept=_is_replayed(answered.answer))
         if judges:
             told = self.to_judge()
-            replies = _batches(lambda: all_verdicts(asked.session, judges, told, asked.limiter))
-            with Bar(len(judges) * len(told), shown=shown) as bar, closing(replies) as batched:
-                for judged_ones in batched:
-                    for judged in judged_ones:
+            replies = _batches(lambda: all_verdicts(asked.session, judges, told, asked.limiter), self._unread_verdicts)
+            with Bar(len(judges) * len(told), shown=shown) as bar, closing(replies) as judgements:
+                for verdicts in judgements:
+                    for judged in verdicts:
                         self.judge(judged)
+                        self._unread_verdicts.popleft()
                         bar.step(failed=judged.error is not None, kept=False)
+
+    def take_unread(self) -> None:
+        """What had come when an interrupt struck; a check that it struck is not run again."""
+        for answered in tuple(self._unread):
+            if answered.task not in self._trials:
+                self.take(answered)
+        for judged in tuple(self._unread_verdicts):
+            self.judge(judged)
 
     def take(self, answered: Answered) -> None:
         """Keep an answer and what the checks say of it."""

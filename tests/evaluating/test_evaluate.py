@@ -189,6 +189,30 @@ def test_an_interrupt_keeps_what_there_is_and_the_next_run_asks_the_rest(ruled: 
     assert ruled.times["What is the capital of France?"] == 1
 
 
+def test_an_interrupt_within_a_check_keeps_what_has_come_meanwhile(ruled: RuledOllama) -> None:
+    third = threading.Event()
+
+    def rule(prompt: str) -> str | Script:
+        if "Japan" in prompt:
+            third.set()
+            return Script().says("It ").waits_for(threading.Event())
+        return knows(prompt)
+
+    def check(answer: str) -> bool:
+        if "Paris" in answer:
+            assert third.wait(5)  # so the second answer has come, and nobody has read it
+            raise KeyboardInterrupt
+        return True
+
+    ruled.rule = rule
+    with pytest.raises(EvaluationStopped, match="2 of 4 answers came"):
+        run(concurrency=1, checks=check)
+    found = ollama_magic.last_evaluation
+    assert [trial.answer for trial in found.trials] == ["It is Paris.", "It is Rome."]
+    assert [trial.verdicts[0].passed for trial in found.trials] == [None, True]
+    assert found.trials[0].verdicts[0].error == "it was stopped before this was judged"
+
+
 # ---- what goes wrong -------------------------------------------------------------------------------------------
 
 
