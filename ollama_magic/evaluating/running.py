@@ -185,6 +185,8 @@ class _Gathering:
         answers = _batches(lambda: all_answers(asked), self._unread)
         with Bar(total, shown=shown) as bar, closing(answers) as batches:
             for batch in batches:
+                if not batch:
+                    bar.idle()
                 for answered in batch:
                     self.take(answered)
                     self._unread.popleft()
@@ -194,6 +196,8 @@ class _Gathering:
             replies = _batches(lambda: all_verdicts(asked.session, judges, told, asked.limiter), self._unread_verdicts)
             with Bar(len(judges) * len(told), shown=shown) as bar, closing(replies) as judgements:
                 for verdicts in judgements:
+                    if not verdicts:
+                        bar.idle()
                     for judged in verdicts:
                         self.judge(judged)
                         self._unread_verdicts.popleft()

@@ -152,6 +152,8 @@ class _Run:
         needs: list[Need] = []
         with shared().stream(self._run) as job:
             for batch in job.batches():
+                if not batch:
+                    self._bar.idle()
                 for each in batch:
                     if isinstance(each, Need):
                         needs.append(each)

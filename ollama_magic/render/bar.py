@@ -1,14 +1,18 @@
-"""A progress bar: tqdm's, in a notebook as a widget where there are widgets, else as text."""
+"""A progress bar: tqdm's, while it runs in a notebook as a widget where there are widgets, else and then as text."""
 
 from __future__ import annotations
 
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from IPython import display as ipython_display
+
 if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["Bar"]
+
+_ipython: Any = ipython_display  # its functions have no types
 
 
 class Bar:
@@ -16,14 +20,22 @@ class Bar:
 
     def __init__(self, total: int | None, *, shown: bool = True) -> None:
         self._errors = self._kept = 0
+        self._behind = False
         self._bar: Any = None
+        self._output: Any = None
+        """Where the widget is shown, None for text."""
         if not shown:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are no widgets, and text it is
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, unit="row", dynamic_ncols=True)
+            how = {"total": total, "unit": "row", "dynamic_ncols": True}
+            if any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__):
+                self._bar = tqdm(**how, display=False)
+                self._output = _ipython.display(self._bar.container, display_id=True)
+            else:
+                self._bar = tqdm(**how)
 
     def step(self, *, failed: bool, kept: bool) -> None:
         """One more row."""
@@ -34,13 +46,26 @@ class Bar:
         if failed or kept:
             told = {"errors": self._errors, "kept": self._kept}
             self._bar.set_postfix({name: count for name, count in told.items() if count}, refresh=False)
-        self._bar.update()
+        self._behind = not self._bar.update()
+
+    def idle(self) -> None:
+        """Nothing came for a moment: draw what was passed over, since tqdm does not draw each row of many."""
+        if self._behind and self._bar is not None:
+            self._behind = False
+            self._bar.refresh()
 
     def close(self) -> None:
-        """It stays as it is, whatever comes."""
+        """It stays as it is, as text, whatever comes."""
         bar, self._bar = self._bar, None
-        if bar is not None:
-            bar.close()
+        if bar is None:
+            return
+        bar.close()
+        if self._output is not None:
+            # A saved notebook has the text of when the widget was first shown, and opened again no widget but an error.
+            ended = bar.container.__repr__(pretty=True)
+            self._output.update({"text/plain": ended}, raw=True)
+            for widget in (*bar.container.children, bar.container):
+                widget.close()
 
     def __enter__(self) -> Bar:
         return self
