@@ -31,6 +31,8 @@ FILE_NAME: Final = "answers.sqlite3"
 VERSION: Final = 1
 _APPLICATION: Final = 0x6F6C6D61  # "olma", in the file's header
 _BUSY_S: Final = 10.0
+_AT_ONCE: Final = 100
+"""Answers in one statement, with five values each: SQLite takes at least 999."""
 _BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -168,10 +170,14 @@ class Cache:
         with self._open(create=True) as db:
             assert db is not None
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "INSERT OR REPLACE INTO answers (key, request, model, created, events) VALUES (?, ?, ?, ?, ?)",
-                [(key, request_part(key), _plain(model), created, events) for key, model, created, events in rows],
-            )
+            for start in range(0, len(rows), _AT_ONCE):
+                some = rows[start : start + _AT_ONCE]
+                # In one statement: after each, a thread waits up to 5 ms for the interpreter where another is busy.
+                values = ",".join(["(?, ?, ?, ?, ?)"] * len(some))
+                db.execute(
+                    f"INSERT OR REPLACE INTO answers (key, request, model, created, events) VALUES {values}",
+                    [each for key, model, *rest in some for each in (key, request_part(key), _plain(model), *rest)],
+                )
             db.execute("COMMIT")
 
     @contextmanager
