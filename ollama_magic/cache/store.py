@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import OllamaMagicError
+from .broken import CacheError, as_cache_error, files_of
 from .carry import read_file, write_file
 from .codec import Timed, is_whole, read_rows, rows_of
 from .keys import request_part
@@ -33,17 +33,12 @@ _APPLICATION: Final = 0x6F6C6D61  # "olma", in the file's header
 _BUSY_S: Final = 10.0
 _AT_ONCE: Final = 100
 """Answers in one statement, with five values each: SQLite takes at least 999."""
-_BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, model TEXT NOT NULL, created REAL NOT NULL, events TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS by_request ON answers (request, created);
 """
-
-
-class CacheError(OllamaMagicError):
-    """The file of answers cannot be read or written; the answer at hand is not touched by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ class Cache:
             if db:
                 found = db.execute("SELECT count(*), min(created), max(created) FROM answers").fetchone()
         aside = tuple(sorted(self.path.parent.glob(f"{FILE_NAME}.broken-*"))) if self.path.parent.is_dir() else ()
-        return CacheStatus(self.path, found[0], sum(map(_size, self._files())), found[1], found[2], aside)
+        return CacheStatus(self.path, found[0], sum(map(_size, files_of(self.path))), found[1], found[2], aside)
 
     def clear(self) -> int:
         """Forget all answers; how many there were."""
@@ -146,9 +141,6 @@ class Cache:
 
     # ---- the file ----------------------------------------------------------------------------------------------
 
-    def _files(self) -> list[Path]:
-        return [self.path, *(self.path.with_name(FILE_NAME + end) for end in ("-wal", "-shm"))]
-
     def _keys(self, db: sqlite3.Connection | None) -> list[str]:
         return [row[0] for row in db.execute("SELECT key FROM answers ORDER BY created, key")] if db else []
 
@@ -194,7 +186,7 @@ class Cache:
             with self._connection(identity, read_only=not create and not self._is_writable()) as db:
                 yield db
         except sqlite3.Error as error:
-            raise self._failure(error, identity) from None
+            raise as_cache_error(error, self.path, identity) from None
         except OSError as error:
             raise CacheError(
                 f"The answers cannot be kept in {self.path}: {error.strerror or error}",
@@ -242,44 +234,6 @@ class Cache:
                 hint="It was left as it is. Update ollama_magic and restart, or set another folder: cache_dir.",
             )
         return bool(application == _APPLICATION and version == VERSION)
-
-    # ---- what went wrong ---------------------------------------------------------------------------------------
-
-    def _failure(self, error: sqlite3.Error, identity: int) -> CacheError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _BROKEN:
-            aside = self._set_aside(identity)
-            kept = f"It was set aside as {aside.name}" if aside else "It could not be moved aside"
-            return CacheError(
-                f"The file of answers {self.path} is broken or cut off: {error}",
-                hint=f"{kept}; the next answers go into a new one. Nothing was deleted.",
-            )
-        hints = {
-            sqlite3.SQLITE_BUSY: "Another kernel is writing to it; run the cell again.",
-            sqlite3.SQLITE_FULL: "Make room on the disk, or shrink it: %ollama cache clear.",
-            sqlite3.SQLITE_IOERR: "Look whether the disk is full or failing, or set another folder: cache_dir.",
-        }
-        return CacheError(
-            f"The answers cannot be kept in {self.path}: {error}",
-            hint=hints.get(code, "Check the folder and its permissions, or set another one: cache_dir."),
-        )
-
-    def _set_aside(self, identity: int) -> Path | None:
-        """Move the broken file to a free name, unless another kernel has done so and this is its new one."""
-        number = 1
-        while self.path.with_name(f"{FILE_NAME}.broken-{number}").exists():
-            number += 1
-        aside = self.path.with_name(f"{FILE_NAME}.broken-{number}")
-        try:
-            if self.path.stat().st_ino != identity:
-                return aside.with_name(f"{FILE_NAME}.broken-{number - 1}") if number > 1 else None
-            self.path.rename(aside)
-            for rest in self._files()[1:]:
-                if rest.exists():
-                    rest.rename(aside.with_name(aside.name + rest.name.removeprefix(FILE_NAME)))
-        except OSError:  # open elsewhere on Windows, or a folder that is read-only
-            return None
-        return aside
 
 
 def _size(file: Path) -> int:
