@@ -12,9 +12,9 @@ from .errors import SettingsError
 from .options import OPTIONS, nearest, option_rows, usage
 from .parsing import How, parse_words, split_line
 from .render import Card, Table, show
-from .render.units import counted
 from .secret import parse_key
 from .settings import FIELDS, MODES
+from .units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

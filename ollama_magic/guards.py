@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from .context import estimate
 from .errors import OllamaMagicError, Unsupported
 from .threads import fit, message_tokens
+from .units import counted
 from .wire.catalog import full_name
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ async def check(client: Client, request: Request) -> Checked:
     if gone:
         turns = sum(message.role == "user" for message in gone)
         notices.append(
-            f"The thread is longer than the context of {context:,} tokens: its oldest {turns} "
-            f"turn{'' if turns == 1 else 's'} {'was' if turns == 1 else 'were'} left out."
+            f"The thread is longer than the context of {context:,} tokens: its oldest "
+            f"{counted(turns, 'turn')} {'was' if turns == 1 else 'were'} left out."
         )
     request = replace(request, messages=kept)
     tokens = prompt_tokens(request)

@@ -10,8 +10,8 @@ from .errors import SettingsError
 from .options import nearest
 from .render import Table
 from .render.inert import inert_markdown
-from .render.units import counted
 from .threads import export, import_json
+from .units import counted
 
 if TYPE_CHECKING:
     from .session import Session
@@ -54,7 +54,7 @@ def reset(session: Session, words: list[str]) -> str:
     """Forget a conversation."""
     name = _named(session, words, "reset")
     count = len(session.threads.reset(name))
-    return f"Thread {name} is forgotten ({count} turn{'' if count == 1 else 's'})."
+    return f"Thread {name} is forgotten ({counted(count, 'turn')})."
 
 
 def export_thread(session: Session, words: list[str]) -> str:

@@ -11,7 +11,7 @@ from .client import Client
 from .errors import OllamaMagicError, SettingsError
 from .options import nearest
 from .render import Card, Table
-from .render.units import ago, bytes_text, moment_text, until_text
+from .units import ago, bytes_text, moment_text, until_text
 from .wire.catalog import CLOUD_CATALOGUE, Model
 
 if TYPE_CHECKING:

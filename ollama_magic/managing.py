@@ -15,7 +15,7 @@ from .models import pull as pull_model
 from .render import place_of
 from .render.footer import seconds
 from .render.progress import pull_view_for
-from .render.units import bytes_text
+from .units import bytes_text
 from .wire.catalog import full_name
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from .embedded import engine
 from .endpoint import endpoint_for, may_fall_back
 from .render import Preview
 from .threads import IMAGE_TOKENS, message_tokens
+from .units import counted
 from .wire import native, openai
 from .wire.surface import choose
 
@@ -64,7 +65,7 @@ def _tokens(count: int) -> str:
 
 
 def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}, ~{count * IMAGE_TOKENS:,} tokens" if count else ""
+    return f"{counted(count, 'picture')}, ~{count * IMAGE_TOKENS:,} tokens" if count else ""
 
 
 def _shortened(value: Any) -> Any:

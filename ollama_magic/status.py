@@ -12,7 +12,7 @@ from .embedded import engine
 from .endpoint import endpoint_for, may_fall_back
 from .errors import OllamaMagicError, Unauthorized, Unreachable
 from .render import Card
-from .render.units import counted
+from .units import counted
 from .wire.catalog import full_name, runs_in_cloud
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 # Lowest first; a name stands for a module or for a whole folder. Modules of one row may import each other, as long as
 # no circle comes of it. CONTRIBUTING.md draws the same rows.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("_version", "errors"),
+    ("_version", "errors", "units"),
     (
         *("events", "placing", "builder", "address", "hosts", "secret", "values", "envfile", "settings", "layers"),
         "endpoint",

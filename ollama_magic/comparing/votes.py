@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import OllamaMagicError, SettingsError
 from ..options import nearest
 from ..render import Table
-from ..render.units import counted
+from ..units import counted
 from .strength import standings
 
 if TYPE_CHECKING:

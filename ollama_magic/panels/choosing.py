@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import OllamaMagicError, SettingsError, Unreachable
 from ..render.text import one_line
-from ..render.units import bytes_text
+from ..units import bytes_text
 from ..values import NotAllowed, name
 from ..wire.catalog import CLOUD_CATALOGUE, Model
 from .connection import failed

@@ -13,6 +13,7 @@ from ..hosts import CLOUD, LOCAL
 from ..render.text import clean
 from ..secret import parse_key
 from ..settings import FIELDS, MODES
+from ..units import counted
 from ..values import NotAllowed
 from .outlet import FieldError, error_of, text_of
 
@@ -138,7 +139,7 @@ class Connection:
             return {**verdict, "hint": f"{verdict['hint']} {_STANDS_IN}".strip()} if stands_in else verdict
         except OllamaMagicError as error:
             return failed(error)
-        models = f"{count} model{'' if count == 1 else 's'}"
+        models = counted(count, "model")
         if settings.mode == "cloud":
             return _verdict("ok", f"The key works: {where} lists {models}.")
         hint = "" if count else "It has no models yet: pull one below."

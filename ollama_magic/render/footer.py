@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ollama_magic.render.text import one_line
 from ollama_magic.render.tokens import surety
+from ollama_magic.units import counted
 
 if TYPE_CHECKING:
     from ollama_magic.events import Answer, Progress, Stats
@@ -95,8 +96,7 @@ def megabytes(size: int) -> str:
 
 def count_words(text: str) -> str:
     """ "1 word", "123 words"."""
-    count = len(text.split())
-    return "1 word" if count == 1 else f"{count:,} words"
+    return counted(len(text.split()), "word")
 
 
 def _included(answer: Answer) -> str:

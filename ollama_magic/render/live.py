@@ -25,7 +25,7 @@ from ollama_magic.render.look import PHASE, PRE_TEXT, div, wrap
 from ollama_magic.render.text import ControlFilter
 from ollama_magic.render.tokenflow import TokenFlow
 from ollama_magic.render.tooling import result_html
-from ollama_magic.render.units import counted
+from ollama_magic.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from ollama_magic.render.look import PHASE, div, wrap
 from ollama_magic.render.text import one_line
-from ollama_magic.render.units import bytes_text, left_text
+from ollama_magic.units import bytes_text, left_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ollama_magic.render.look import FOOTER, PRE_TEXT, div
 from ollama_magic.render.text import clean, one_line
+from ollama_magic.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,8 +166,7 @@ def _beginnings(card: Card) -> list[str]:
 
 
 def _lines_of(text: str) -> str:
-    count = text.count("\n") + 1
-    return "1 line" if count == 1 else f"{count:,} lines"
+    return counted(text.count("\n") + 1, "line")
 
 
 def _advised(value: str, advice: str, indent: str = "\n") -> str:

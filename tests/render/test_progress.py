@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ollama_magic.render.progress import NotebookPull, PlainPull, TerminalPull, progress_html, progress_line
 from ollama_magic.render.tables import Card, card_html, card_text
 from ollama_magic.render.terminal import console_for
-from ollama_magic.render.units import ago, bytes_text, left_text, moment_text, until_text
+from ollama_magic.units import ago, bytes_text, left_text, moment_text, until_text
 from ollama_magic.wire.pulling import Pulling, PullLayer, PullProgress
 from tests.render.fakes import Clock, Screen
 

@@ -54,7 +54,7 @@ def ago(when: datetime | None, now: datetime | None = None) -> str:
     for span, name in (*_SPANS, *_SHORT_SPANS):
         count = int(seconds // span)
         if count >= 1 and (count > 1 or name not in ("year", "month", "week")):
-            return f"{count} {name}{'' if count == 1 else 's'} ago"
+            return f"{counted(count, name)} ago"
     return "just now"
 
 
