@@ -13,6 +13,7 @@ from ..events import Notice, Progress, Restart, Text, Thinking, ToolRequest, Too
 from ..render.blocks import Splitter
 from ..render.bundle import body_html, tail_html
 from ..render.footer import progress_line, rate_line
+from ..render.pace import drawn_next
 from ..render.text import ControlFilter, clean, one_line
 from .turns import live_form
 
@@ -26,13 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Streaming"]
 
-_INTERVAL_S: Final = 0.1
 _PATIENCE_S: Final = 0.4
 """After so long new text is shown whatever it costs."""
 _WORTH: Final = 24
 """Bytes of message for a character of new text, before patience ends."""
-_SHARE: Final = 4
-"""Rendering may take a quarter of the time."""
 _THINKING_SHOWN: Final = 400
 _MAX_LIVE: Final = 400_000
 """Characters; beyond it the text follows when it is whole."""
@@ -147,5 +145,5 @@ class Streaming:
         self._begun = bool(self._pieces)
         self._post(delta)
         self._last, self._last_size = now, len(tail)
-        self._next = now + max(_INTERVAL_S, (self._clock() - begun) * _SHARE)
+        self._next = drawn_next(now, self._clock() - begun)
         self._unsent, self._changed, self._restarted = 0, False, False

@@ -22,6 +22,7 @@ from ollama_magic.render.bundle import Bundle, answer_bundle, body_html, notices
 from ollama_magic.render.footer import progress_line, rate_line
 from ollama_magic.render.forms import LIVE_FORM
 from ollama_magic.render.look import PHASE, PRE_TEXT, div, wrap
+from ollama_magic.render.pace import drawn_next
 from ollama_magic.render.text import ControlFilter
 from ollama_magic.render.tokenflow import TokenFlow
 from ollama_magic.render.tooling import result_html
@@ -35,12 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveView", "Sink", "ViewSettings"]
 
-_INTERVAL = 0.1
 _WORTH = 64  # bytes of repaint for a character of new text
 _PATIENCE = 0.2  # seconds after which new text is shown whatever it costs
 _RATE = 25_000  # characters a second beyond which patience grows; twice that where all of the text is repainted
-_SHARE = 4  # rendering may take a quarter of the time
-_LONGEST = 5.0  # seconds between two repaints, also where a clock that jumps tells that one took minutes
 _MAX_LIVE = 400_000  # beyond it only the end is shown until the answer is whole
 _THINKING_SHOWN = 400
 
@@ -224,7 +222,7 @@ class LiveView:
         size = self._put(self._head() + body + div(PHASE, phase, attributes=live))
         spent = self._clock() - begun
         self._last, self._last_size, self._phase_shown = now, size, phase
-        self._next = now + min(_LONGEST, max(_INTERVAL * messages, spent * _SHARE))
+        self._next = drawn_next(now, spent, messages=messages)
         self._unpainted, self._changed, self._urgent = 0, False, False
 
     def _put(self, html: str) -> int:

@@ -16,6 +16,7 @@ from ollama_magic.render.bundle import notices_html
 from ollama_magic.render.columns import columns_bundle, grid_html
 from ollama_magic.render.lanes import Lane
 from ollama_magic.render.look import PHASE, div, wrap
+from ollama_magic.render.pace import drawn_next
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RaceView", "Racing", "race_view"]
 
-_INTERVAL: Final = 0.1
 _LONGEST: Final = 1.0
 """Seconds after which new text is shown whatever it costs."""
 _SAVED: Final = 0.3
 """Seconds in which nothing was sent that count for later: first tokens come in a bunch."""
 _RATE: Final = 9_500
 """Bytes of HTML a second. A message has some hundred more around them."""
-_SHARE: Final = 4  # rendering may take a quarter of the time
 _SHOWN: Final = 2_400
 """Bytes of HTML for the text of all columns together."""
 _LEAST_SHOWN: Final = 200
@@ -152,7 +151,7 @@ class Racing:
         self._painted = True
         self._last = now
         self._paid = min(max(self._paid, now - _SAVED) + len(html) / _RATE, now + _LONGEST)
-        self._next = max(self._paid, now + max(_INTERVAL, (self._clock() - begun) * _SHARE))
+        self._next = max(self._paid, drawn_next(now, self._clock() - begun))
         self._changed = self._urgent = False
         self._phases = "".join(lane.phase(now) for lane in self._lanes)
 

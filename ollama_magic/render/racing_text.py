@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.live import Live
 from rich.text import Text as RichText
@@ -15,6 +15,7 @@ from rich.text import Text as RichText
 from ollama_magic.events import Text, Thinking
 from ollama_magic.render.columns import columns_rich, columns_text
 from ollama_magic.render.footer import seconds
+from ollama_magic.render.pace import drawn_next
 from ollama_magic.render.plain import write_text
 from ollama_magic.render.terminal import console_for
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ollama_magic.render.columns import Columns
 
 __all__ = ["PlainRace", "TerminalRace"]
-
-_INTERVAL: Final = 0.1
 
 
 class TerminalRace:
@@ -62,7 +61,7 @@ class TerminalRace:
                 self._live = Live(console=self._console, transient=True, auto_refresh=False)
                 self._live.start()
             self._live.update(RichText(self._line(now), style="dim"), refresh=True)
-            self._next = now + _INTERVAL
+            self._next = drawn_next(now, self._clock() - now)
         except BaseException:
             # Also for an interrupt: a live display left running would keep the cursor hidden.
             self._stop()

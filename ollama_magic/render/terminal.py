@@ -34,6 +34,7 @@ from ollama_magic.render.footer import footer_line, marks, progress_line, rate_l
 from ollama_magic.render.forms import LIVE_FORM
 from ollama_magic.render.highlight import known_language
 from ollama_magic.render.markdown import parser
+from ollama_magic.render.pace import drawn_next
 from ollama_magic.render.plain import write_text
 from ollama_magic.render.preview import Preview, preview_rich
 from ollama_magic.render.tables import Card, Table, card_rich, table_rich
@@ -51,9 +52,6 @@ if TYPE_CHECKING:
     from ollama_magic.render.live import ViewSettings
 
 __all__ = ["TerminalView", "console_for", "print_value", "terminal_markdown"]
-
-_INTERVAL = 0.1
-_SHARE = 4
 
 
 class _Forgiving:
@@ -197,7 +195,7 @@ class TerminalView:
             self._live.start()
         if self._live is not None:
             self._live.update(self._open_block(now), refresh=True)
-        self._next = now + max(_INTERVAL, _SHARE * (self._clock() - begun))
+        self._next = drawn_next(now, self._clock() - begun)
 
     def _open_block(self, now: float) -> RenderableType:
         """The end of the open block, as much as fits, and the phase line."""
