@@ -224,9 +224,11 @@ def key(value: object) -> Secret:
 
 
 def parse_option_value(text: str) -> Any:
-    """The value of `-o NAME=VALUE`: JSON where it is JSON (also Python's True and False), else the text itself."""
+    """The value of `-o NAME=VALUE`: JSON where it is JSON (also Python's True, False and .5), else the text itself."""
     if text in ("True", "False"):
         return text == "True"
+    if re.fullmatch(r"-?(\.[0-9]+|[0-9]+\.)", text):
+        return float(text)
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -264,6 +264,10 @@ def test_an_unknown_setting_gets_the_nearest_one():
     [
         ("20", 20),
         ("0.5", 0.5),
+        (".5", 0.5),
+        ("-.5", -0.5),
+        ("1.", 1.0),
+        (".", "."),
         ("true", True),
         ("True", True),
         ("False", False),

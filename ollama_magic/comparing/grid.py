@@ -12,6 +12,7 @@ import itertools
 import json
 import random
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from ..errors import SettingsError
 from ..settings import MODES, parse_option_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["MOST", "Variant", "across", "grid", "letter", "models_of", "shuffled", "sweep_of"]
 
@@ -102,7 +103,8 @@ def _model(name: str) -> Variant:
 def sweep_of(text: str) -> tuple[str, tuple[Any, ...]]:
     """The name and the values of `NAME=V1,V2`; values as those of `-o`. A comma in quotes or brackets parts nothing."""
     name, equals, rest = text.partition("=")
-    name = _ALIASES.get(name.strip(), name.strip())
+    name = name.strip().lstrip("-").replace("-", "_")  # as the options of the line are written
+    name = _ALIASES.get(name, name)
     if not equals or not re.fullmatch(r"\w+", name):
         raise SettingsError(
             f"--sweep {text!r} is not NAME=VALUE,VALUE", hint="Write for instance --sweep temperature=0,0.7."
@@ -121,11 +123,15 @@ def swept(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
             hint=_NOT_SWEPT.get(name, f"Sweep one of {', '.join(_SWEPT)}, or an option of the model such as top_k."),
         )
     slip = difflib.get_close_matches(name, _SWEPT, n=1, cutoff=_SLIP)
+    slip = slip or [known for known in _SWEPT if known.startswith(name)]
     if slip and name not in _SWEPT:
         raise SettingsError(
             f"--sweep {name}: did you mean {slip[0]!r}?", hint="A server ignores an option that it does not know."
         )
-    found: dict[str, Any] = {json.dumps(value, default=repr): value for value in values}
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise SettingsError(f"sweep {name}: {values!r} is no list of values", hint=f"Write {{{name!r}: [{values!r}]}}.")
+    plain = [value.item() if hasattr(value, "dtype") else value for value in values]  # numpy's numbers are no JSON
+    found: dict[str, Any] = {json.dumps(value, default=repr): value for value in plain}
     if not found:
         raise SettingsError(f"--sweep {name}: there are no values", hint=f"Write for instance {name}=1,2.")
     return tuple(found.values())

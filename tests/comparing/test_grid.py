@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 
+import numpy
 import pytest
 
 from ollama_magic.comparing.cell import variants_of
-from ollama_magic.comparing.grid import MOST, across, grid, letter, models_of, shuffled, sweep_of
+from ollama_magic.comparing.grid import MOST, across, grid, letter, models_of, shuffled, sweep_of, swept
 from ollama_magic.errors import SettingsError
 from ollama_magic.parsing import parse_cell_line
 
@@ -44,6 +45,8 @@ def test_values_of_a_sweep_are_those_of_an_option() -> None:
         ("seed=1,1,2", "seed", (1, 2)),
         ("num_predict=9", "max_tokens", (9,)),
         ("system=a=b", "system", ("a=b",)),
+        ("max-tokens=1,2", "max_tokens", (1, 2)),
+        ("top_p=.1,.9", "top_p", (0.1, 0.9)),
     ]:
         assert sweep_of(text) == (name, values)
 
@@ -57,6 +60,8 @@ def test_what_cannot_be_compared_is_said() -> None:
         ("--sweep temperature=", "a value is missing"),
         ("--sweep temperature=0,,1", "a value is missing"),
         ("--sweep temprature=0,1", "did you mean 'temperature'"),
+        ("--sweep temp=0,1", "did you mean 'temperature'"),
+        ("--sweep t=0,1", "did you mean 'temperature'"),
         ("--sweep model=a,b", "--compare a,b"),
         ("--sweep key=a,b", "cannot be swept"),
         ("--sweep cache=use,off", "cannot be swept"),
@@ -101,6 +106,15 @@ def test_the_grid_has_every_value_with_every_other_and_models_beside_each_other(
         ("-n 1 --sweep seed=1", 1),
     ]:
         assert across(variants_of(parse_cell_line(line))) == wide, line
+
+
+def test_values_of_a_sweep_in_python_are_a_list_also_of_numpy() -> None:
+    assert swept("seed", numpy.arange(2)) == (0, 1)
+    assert all(type(value) is int for value in swept("seed", numpy.arange(2)))
+    assert swept("temperature", numpy.linspace(0, 1, 3)) == (0.0, 0.5, 1.0)
+    for values in ("abc", 0, None, {"a": 1}):
+        with pytest.raises(SettingsError, match="is no list of values"):
+            swept("system", values)  # type: ignore[arg-type]
 
 
 def test_a_setting_goes_to_the_settings_and_the_rest_to_the_model() -> None:
