@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,7 +18,7 @@ from .settings import FIELDS
 from .vectors import Embedder, choose_embedder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from .many import Slot
     from .render.charts import Chart
@@ -54,8 +55,10 @@ def embed(
     """
     numpy, settings = _numpy(), hidden(settings)
     listed = _texts(texts)
-    if batch < 1 or errors not in ("raise", "nan"):
-        raise SettingsError("batch is at least 1, and errors is 'raise' or 'nan'", hint="Leave them out.")
+    if batch < 1 or (concurrency is not None and concurrency < 1) or errors not in ("raise", "nan"):
+        raise SettingsError(
+            "batch and concurrency are at least 1, and errors is 'raise' or 'nan'", hint="Leave them out."
+        )
     if not listed:
         return numpy.zeros((0, dimensions or 0), dtype=numpy.float32)
     known = {name: value for name, value in settings.items() if name in _SETTINGS}
@@ -129,6 +132,11 @@ def _batches(texts: Sequence[str], size: int) -> Iterable[Batch]:
 
 
 def _texts(given: str | Iterable[str]) -> list[str]:
+    if hasattr(given, "columns") or isinstance(given, Mapping | bytes) or not isinstance(given, str | Iterable):
+        raise SettingsError(  # of a data frame or a dict the names would be taken, and not the texts
+            f"a {type(given).__name__} is no list of texts",
+            hint="Give a text or a list of texts, such as df['text'].dropna(); of numbers df.to_numpy() is an array.",
+        )
     listed = [given] if isinstance(given, str) else list(given)
     for number, text in enumerate(listed):
         if not isinstance(text, str):
@@ -237,7 +245,7 @@ def similarity(
 
 def _vectors(numpy: Any, given: Any, labels: Sequence[str] | None, how: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     is_array = isinstance(given, numpy.ndarray) and given.dtype.kind in "fiu"
-    listed = [given] if isinstance(given, str) else given if is_array else list(given)
+    listed = given if is_array else _texts(given)
     vectors = numpy.atleast_2d(given) if is_array else embed(listed, **how)
     if vectors.ndim != 2:
         raise SettingsError(f"an array of {vectors.ndim} dimensions is no list of vectors", hint="Give one of two.")

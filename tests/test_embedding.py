@@ -115,6 +115,10 @@ def test_batches_keep_the_order(fake: FakeOllama) -> None:
 def test_a_column_of_a_data_frame_is_a_list_of_texts() -> None:
     frame = pandas.DataFrame({"text": ["a", "b"]}, index=[7, 9])
     assert embed(frame["text"], MODEL).shape == (2, WIDTH)
+    for wrong in (frame, {"text": "a"}, b"a", None, 5):
+        for take in (embed, similarity):
+            with pytest.raises(SettingsError, match="is no list of texts"):
+                take(wrong, MODEL) if take is embed else take(wrong, model=MODEL)
     with pytest.raises(SettingsError, match=r"text 1 is no text, but nan of type float"):
         embed(pandas.Series(["a", float("nan")]), MODEL)
 
