@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..errors import OllamaMagicError, SettingsError
+from ..mapping.template import is_missing
 from ..schema import Mismatch, schema_for
 from .judging import Judge
 
@@ -119,7 +120,7 @@ def checks_of(given: Any, columns: Iterable[str] = ()) -> tuple[Check | Judge, .
     Without any, a column `expected` is what the answer should contain.
     """
     if given is None:
-        return (replace(contains("{expected}"), name="expected"),) if "expected" in columns else ()
+        return (_expected(),) if "expected" in columns else ()
     if isinstance(given, Mapping):
         return tuple(replace(_check(each), name=_line(str(name))) for name, each in given.items())
     listed = given if isinstance(given, list | tuple) else [given]
@@ -128,6 +129,16 @@ def checks_of(given: Any, columns: Iterable[str] = ()) -> tuple[Check | Judge, .
         same = sum(each.name == check.name or each.name.startswith(f"{check.name} (") for each in found)
         found.append(replace(check, name=f"{check.name} ({same + 1})") if same else check)
     return tuple(found)
+
+
+def _expected() -> Check:
+    """The answer has what the row's column `expected` says; a row without it cannot be judged."""
+    check = contains("{expected}")
+
+    def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
+        return check.test(value, text, {"expected": None, **row})
+
+    return Check("expected", test)
 
 
 def _check(given: Any) -> Check | Judge:
@@ -204,8 +215,20 @@ def _verdict(name: str, found: Any) -> Verdict:
 
 
 def _filled(text: str, row: Mapping[str, Any]) -> str:
-    """`text` with the row's values for the columns it names in braces; other braces stay."""
-    return _FIELD.sub(lambda found: str(row[found[1]]) if found[1] in row else found[0], text)
+    """`text` with the row's values for the columns it names in braces; other braces stay.
+
+    Raises ValueError for what is missing. pandas makes 4.0 of a 4 in a column where something is missing.
+    """
+
+    def told(found: re.Match[str]) -> str:
+        if found[1] not in row:
+            return found[0]
+        value = row[found[1]]
+        if is_missing(value) or value == "":
+            raise ValueError(f"the row has nothing in its column {found[1]!r}")
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+    return _FIELD.sub(told, text)
 
 
 def _plain(text: str, case: bool) -> str:

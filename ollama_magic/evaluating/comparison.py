@@ -81,7 +81,8 @@ class Comparison:
         columns = ("before", "after", "change", "95% interval", "regressions", "fixed")
         rows = [(model, *self._rates_row(model)) for model in self.changes]
         note = "an interval that holds 0 may be chance" if rows else ""
-        return Table(("model", *columns), rows, "Pass rates", note, frozenset(columns), "no model is in both runs")
+        empty = "no model is in both runs with a prompt that both judged"
+        return Table(("model", *columns), rows, "Pass rates", note, frozenset(columns), empty)
 
     def _rates_row(self, model: str) -> tuple[str, ...]:
         before, after, found = self.changes[model]

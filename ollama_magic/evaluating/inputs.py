@@ -32,6 +32,8 @@ _PROMPTS: Final = "Give texts, or rows with a column `prompt`, or rows and templ
 
 def prompts_from(given: Any, template: str = "") -> tuple[list[str], list[Row]]:
     """The prompts and the row of each: {"prompt": text} for plain texts. Raises SettingsError."""
+    if type(given).__name__ == "Series" and not template:  # a column is a list of prompts, whatever its name
+        given = list(given)
     source = source_of([given] if isinstance(given, str | Mapping) else given)
     rows = [_row(each, number) for number, each in enumerate(source.rows(source.columns or ()))]
     if not rows:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy
+import pandas
 import pytest
 
 from ollama_magic import contains, equals, judge, parses
@@ -142,6 +143,28 @@ def test_without_checks_a_column_of_expected_texts_is_one() -> None:
     assert isinstance(check, Check)
     assert check.name == "expected"
     assert check.judge("", "It is Paris.", {"expected": "paris"}).passed
+
+
+def test_a_row_without_an_expectation_cannot_be_judged() -> None:
+    (check,) = checks_of(None, ["prompt", "expected"])
+    assert isinstance(check, Check)
+    for row in ({"expected": None}, {"expected": float("nan")}, {"expected": pandas.NA}, {"expected": ""}, {}):
+        verdict = check.judge("", "a banana, None, <NA>, {expected}", row)
+        assert verdict.passed is None
+        assert "the row has nothing in its column 'expected'" in verdict.error
+    (found,) = checks_of("it is {town}")
+    assert isinstance(found, Check)
+    assert "nothing in its column 'town'" in found.judge("", "it is nan", {"town": None}).error
+    assert found.judge("", "it is {town}", {}).passed  # no column: braces like any others
+
+
+def test_a_whole_number_that_pandas_made_a_float_is_one() -> None:
+    frame = pandas.DataFrame({"prompt": ["2 + 2", "?"], "expected": [4, None]})
+    (check,) = checks_of(None, frame.columns)
+    assert isinstance(check, Check)
+    assert check.judge("", "It is 4.", {"expected": frame["expected"][0]}).passed
+    assert not check.judge("", "It is 5.", {"expected": frame["expected"][0]}).passed
+    assert check.judge("", "It is 4.5.", {"expected": 4.5}).passed
 
 
 def test_what_is_no_check_is_refused() -> None:

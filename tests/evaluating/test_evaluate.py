@@ -57,7 +57,8 @@ def test_every_form_of_prompts_asks_the_same() -> None:
         found = evaluate(given, "m", progress=False)
         assert found.prompts == tuple(texts)
         assert passed(found) == (1, 2)
-    for plain in (texts, tuple(texts), pandas.Series(texts, name="prompt")):
+    columns = (pandas.Series(texts, name="prompt"), pandas.Series(texts, name="question"), polars.Series(texts))
+    for plain in (texts, tuple(texts), *columns):
         assert passed(evaluate(plain, "m", "Paris", progress=False)) == (1, 2)
     assert passed(evaluate(texts[0], "m", "Paris", progress=False)) == (1, 1)
 
