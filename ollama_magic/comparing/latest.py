@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..render.picking import PickButtons
     from ..render.racing import RaceView
     from ..session import Session
+    from ..threads import Turn
     from .runs import Runs
 
 __all__ = ["Shown", "keep", "latest"]
@@ -30,6 +31,8 @@ class Shown:
     shell: Any = field(repr=False)
     picks: int = 0
     """How often one was picked."""
+    kept: Turn | None = field(default=None, repr=False)
+    """The turn that the last pick put into the thread."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """What its pick is kept under: picking again changes it. Its buttons are found by it too."""
     buttons: PickButtons | None = field(default=None, repr=False)

@@ -27,7 +27,7 @@ _offered: deque[PickButtons] = deque()
 def pick(session: Session, words: list[str]) -> str:
     """Keep the run of that letter of the last comparison: names are shown, the answer is bound, the vote is kept."""
     shown = latest(session, "pick")
-    letters = ", ".join(run.letter for run in shown.runs.runs)
+    letters = ", ".join(run.letter for run in shown.runs.runs if _has_answer(run)) or "none has an answer"
     if len(words) != 1:
         raise SettingsError("%ollama pick: one letter is picked", hint=f"One of {letters}.")
     run = shown.runs.find(words[0])
@@ -90,8 +90,19 @@ def _keep(session: Session, shown: Shown, run: Run) -> None:
         shown.picks += 1
         run_id = f"{transcript.run}/{shown.picks}"
         turn = Turn(shown.question.user, answer.replies, transcript.cell, run_id, answer.model, answer.reason)
+        if not transcript.cell:
+            _take_back(session, shown, transcript.name)
         session.threads.record(transcript.name, turn, new=transcript.new)
+        shown.kept = turn
         session.thread = transcript.name
+
+
+def _take_back(session: Session, shown: Shown, thread: str) -> None:
+    """Where there is no cell to tell it by: the turn of an earlier pick goes, and what followed it."""
+    turns = session.threads.turns(thread) if thread in session.threads.names() else ()
+    for place, turn in enumerate(turns):
+        if turn is shown.kept:
+            session.threads.put(thread, turns[:place], overwrite=True)
 
 
 def _vote(session: Session, shown: Shown, run: Run, *, blind: bool) -> str:

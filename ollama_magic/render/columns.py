@@ -101,7 +101,8 @@ def columns_bundle(board: Columns) -> Bundle:
         title = head_text(column, hidden=board.hidden)
         said = [data.get("text/plain", ""), f"[{error}]" if error else "", line]
         texts.append("\n".join([f"── {title}", *(part for part in said if part)]))
-        inert.append("\n\n".join([f"### {_inert(title)}", data.get("text/markdown") or "", _inert(line)]))
+        said = [f"### {_inert(title)}", data.get("text/markdown"), _inert(error), _inert(line)]
+        inert.append("\n\n".join(part for part in said if part))
         facts.append(
             {"letter": column.letter, **({} if board.hidden else {"title": one_line(column.title)})} | metadata
         )
@@ -205,7 +206,7 @@ def _answer(column: Column, board: Columns) -> tuple[dict[str, Any], dict[str, A
     if answer is None or (column.error and not answer.text and not answer.thinking):
         return {}, {}
     if board.hidden:  # a notice or an error may name the model
-        answer = replace(answer, notices=(), error="")
+        answer = replace(answer, notices=(), error="why is shown after the pick" if answer.error else "")
     data, metadata = answer_bundle(answer, board.form, quiet=True)
     return data, {} if board.hidden else metadata["ollama_magic"]
 

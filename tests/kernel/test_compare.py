@@ -235,6 +235,28 @@ def test_only_the_last_comparisons_have_buttons(kernel: Kernel, fake: FakeOllama
     kernel.until(lambda: len(buttons_of(kernel)) == 20)
 
 
+@pytest.mark.parametrize("cell_id", ["cell-1", ""], ids=["a notebook", "a front end without cell ids"])
+def test_another_pick_takes_the_place_of_the_first_in_the_thread(
+    kernel: Kernel, fake: FakeOllama, cell_id: str
+) -> None:
+    fake.voice("llama3.2").says("the first")
+    fake.voice("qwen3:8b").says("the other")
+    kernel.run("%%ollama --compare llama3.2,qwen3:8b -i picks --new\nHello", cell_id)
+    kernel.run("%ollama pick A")
+    kernel.run("%%ollama llama3.2 -i picks\nAnd then?", cell_id and "cell-2")
+    kernel.run("%ollama pick B")
+    history = plain(kernel.run("%ollama history picks"))
+    assert history.count("Hello") == 1
+    assert "the other" in history
+    assert "the first" not in history
+
+
+def test_a_failed_column_is_no_answer_to_pick(kernel: Kernel, fake: FakeOllama) -> None:
+    fake.says("x")
+    kernel.run("%%ollama --compare llama3.2,nobody\nHello")
+    assert "One of A." in kernel.run("%ollama pick B").shown()
+
+
 def test_votes_are_written_and_forgotten(kernel: Kernel, fake: FakeOllama, tmp_path: Any) -> None:
     fake.says("x")
     kernel.run("%ollama votes clear")

@@ -75,6 +75,9 @@ def test_an_error_stays_in_its_column() -> None:
     assert "incomplete: lost" in shown
     assert "Ask again." in shown
     assert shown.count("lost") == 1
+    markdown = columns_bundle(Columns([failed, cut]))[0]["text/markdown"]
+    assert "ModelNotFound: not found" in markdown
+    assert "half\n\nAsk again." in markdown
 
 
 def test_hidden_means_hidden() -> None:
@@ -84,6 +87,7 @@ def test_hidden_means_hidden() -> None:
         assert "model-a" not in part
         assert "tok/s" not in part
     assert "text" in columns_text(shown)
+    assert "incomplete: why is shown after the pick" in columns_text(shown)
     picked = Columns([Column("A", "model-a", answer, "", picked=True)])
     assert "A · model-a · ✓ picked" in columns_text(picked)
 
