@@ -45,13 +45,14 @@ rest: $(VENV)/.stamp-dev
 long: $(VENV)/.stamp-dev ## the tests that `make test` leaves to `make soak` and to .ci/run: some minutes
 	$(PYTEST) $(TWO) -m long
 
-# On the oldest Python there is. Old ipywidgets with new traitlets warns, which hinders nobody.
+# On the oldest Python there is. Old ipywidgets with new traitlets warns, which hinders nobody; so does old IPython in
+# one environment while another is active.
 oldest: ## the unit and kernel tests with the oldest of each dependency, in an environment of its own
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3)" sh scripts/venv.sh build/oldest
 	@build/oldest/bin/python scripts/oldest.py >build/oldest/constraints.txt
 	@build/oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[lab]" --group test \
 		--constraint build/oldest/constraints.txt
-	build/oldest/bin/python -m pytest -q -W "ignore:Deprecated in traitlets 4.1:DeprecationWarning" \
+	env -u VIRTUAL_ENV build/oldest/bin/python -m pytest -q -W "ignore:Deprecated in traitlets 4.1:DeprecationWarning" \
 		-m "not (embedded or browser or live) and (kernel or not slow)"
 
 binder: $(VENV)/.stamp-dev ## what Binder does with binder/, rehearsed, with all notebooks
