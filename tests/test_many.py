@@ -382,6 +382,21 @@ def test_work_that_failed_goes_to_another_server() -> None:
         assert (outcome.value, outcome.host, outcome.attempts) == ("fine", "b", 2)
 
 
+def test_a_server_that_lacks_the_model_ends_nothing_while_another_has_it() -> None:
+    async def work(item: int, slot: Slot) -> int:
+        await turns(3 if slot.host == "a" else 10)
+        if slot.host == "a":
+            raise ModelNotFound("none", status=404)
+        return item
+
+    ends = lambda error: isinstance(error, ModelNotFound)  # noqa: E731
+    for names in (["a", "b"], ["b", "a"]):
+        outcomes = run(range(50), work, limit=8, hosts=Hosts(names), ends=ends)
+        assert sorted(each.value for each in outcomes) == list(range(50))
+    alone = run(range(50), work, limit=8, hosts=Hosts(["a"]), ends=ends)
+    assert all(isinstance(each.error, ModelNotFound) for each in alone)
+
+
 def test_a_dead_server_of_several_costs_nothing_but_tries() -> None:
     asked: list[str] = []
 

@@ -53,7 +53,7 @@ def wait_after(error: Exception, tried: Try, hosts: Hosts, retry: Retry) -> floa
         if place.failures and wait is not None:
             return 0.0  # the server waits, not the work
         return wait if tried.number < _LOST_ALONE else None
-    if isinstance(error, ModelNotFound) and hosts.several:
+    if isinstance(error, ModelNotFound) and hosts.others(place):
         place.leave()
         return 0.0
     if isinstance(error, Stalled):

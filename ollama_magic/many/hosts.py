@@ -119,6 +119,10 @@ class Hosts:
         """Whether there is more than one that may still answer."""
         return sum(place.free_at < math.inf for place in self.places) > 1
 
+    def others(self, place: Place) -> bool:
+        """Whether another than `place` may still answer."""
+        return any(each.free_at < math.inf for each in self.places if each is not place)
+
     def gone(self, tries: int) -> bool:
         """Whether all failed so often that no more is to be hoped for: `tries` times, twice if none ever answered."""
         most = tries if any(place.answered_at > -math.inf for place in self.places) else min(tries, 2)
