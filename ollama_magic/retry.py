@@ -98,7 +98,7 @@ async def send(
     `tell` gets a Progress before each wait, `on_sent` is called when a request is out. Raises Unreachable, the
     ResponseError that the server gave, or Unsupported.
     """
-    attempt = 0
+    attempt = stale = 0
     while True:
         began = retry.clock()
         outcome = await _attempt(endpoint, call, connect_timeout, on_sent)
@@ -107,8 +107,8 @@ async def send(
             if outcome.status == 504 and retry.clock() - began > _LONG_WAIT_S:
                 again = False
         elif isinstance(outcome, Failure):
-            if outcome.kind == "closed" and outcome.reused and attempt + 1 < retry.tries:
-                attempt += 1
+            if outcome.kind == "closed" and outcome.reused and stale < max(retry.tries - 1, 1):
+                stale += 1
                 continue
             error, again = lost(endpoint, outcome), _may_heal(outcome, endpoint)
         else:

@@ -171,11 +171,12 @@ def test_a_proxy_that_gave_up_waiting_is_not_asked_again(fake: FakeOllama) -> No
     assert waits.seconds == []
 
 
-def test_a_connection_closed_while_idle_is_not_noticed(fake: FakeOllama) -> None:
+@pytest.mark.parametrize("tries", [1, 4])
+def test_a_connection_closed_while_idle_is_not_noticed(fake: FakeOllama, tries: int) -> None:
     async def main() -> str:
         await client(fake).tags()
         fake.drops_reused = True
-        return str(await client(fake).ask("Hello"))
+        return str(await client(fake, retry=Retry(tries=tries)).ask("Hello"))
 
     fake.says("ok")
     assert asyncio.run(main()) == "ok"
