@@ -11,7 +11,9 @@ What is missing in a row (None, NaN) is put in as an empty text.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from ..context.braces import Expression, Unknown, pieces
@@ -20,10 +22,13 @@ from ..options import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 __all__ = ["Template", "is_missing"]
 
 _SHOWN: Final = 12
+_NAME: Final = re.compile(r"[^\W\d]\w*")
+_KEYWORDS: Final = frozenset(keyword.kwlist) - {"None", "True", "False"}
 _CONVERSIONS: Final[dict[str, Callable[[object], str]]] = {"r": repr, "s": str, "a": ascii}
 
 
@@ -65,7 +70,8 @@ class _Place:
         try:
             value = row[self._name]
         except KeyError:
-            raise ValueError(f"{{{self._code}}}: the row has no {self._name!r}{nearest(self._name, row)}") from None
+            near = nearest(self._name, map(str, row))
+            raise ValueError(f"{{{self._code}}}: the row has no {self._name!r}{near}") from None
         try:
             for kind, key in self._steps:
                 value = _step(value, kind, key)
@@ -99,7 +105,7 @@ def is_missing(value: Any) -> bool:
 def _parts(text: str, known: set[str] | None, used: dict[str, None]) -> list[str | _Place]:
     """The text and the places in order; notes the columns in `used`."""
     found: list[str | _Place] = []
-    for piece, odd in _odd_names(text, known or set()):
+    for piece, odd in _odd_names(text, _KEYWORDS if known is None else known):
         if odd:
             used[odd] = None
             found.append(_Place(Expression(odd), odd, ()))
@@ -121,14 +127,19 @@ def _parts(text: str, known: set[str] | None, used: dict[str, None]) -> list[str
     return found
 
 
-def _odd_names(text: str, known: set[str]) -> list[tuple[str, str]]:
+def _odd_names(text: str, known: AbstractSet[str]) -> list[tuple[str, str]]:
     """Pairs of a stretch of text and "", or of "" and the name in braces of a column that is no Python name."""
-    odd = sorted((name for name in known if not name.isidentifier()), key=len, reverse=True)
+    odd = sorted((name for name in known if name and not _is_name(name)), key=len, reverse=True)
     if not odd:
         return [(text, "")]
     pattern = re.compile(r"(?<!\{)\{(" + "|".join(map(re.escape, odd)) + r")\}(?!\})")
     split = pattern.split(text)
     return [("", piece) if place % 2 else (piece, "") for place, piece in enumerate(split)]
+
+
+def _is_name(text: str) -> bool:
+    """Whether Python reads it as a name, and as that very one."""
+    return text.isidentifier() and not keyword.iskeyword(text) and unicodedata.normalize("NFKC", text) == text
 
 
 def _steps(expression: Expression) -> tuple[str, tuple[tuple[str, Any], ...]]:
@@ -147,7 +158,9 @@ def _steps(expression: Expression) -> tuple[str, tuple[tuple[str, Any], ...]]:
                 f"{{{expression}}} asks for more than a column and what stands in it",
                 hint="Make a column of it first, or write the braces twice if they are to stay.",
             )
-    return node.id, tuple(reversed(steps))
+    name = _NAME.match(expression.code)  # not node.id, in which Python writes µ and º otherwise
+    assert name is not None
+    return name[0], tuple(reversed(steps))
 
 
 def _constant(node: ast.expr) -> Any:

@@ -19,6 +19,12 @@ ROW: dict[str, Any] = {
     "nothing": None,
     "nan": float("nan"),
     "n": 7,
+    "class": "A2",
+    "from": "here",
+    "µm": 3,  # Python reads the sign as another letter, and º as o
+    "nº": 4,
+    "Å": {"a": 5},
+    "": "no name",
 }
 
 FILLED = {
@@ -30,6 +36,8 @@ FILLED = {
     "{meta.title}/{meta['title']}/{meta.tags[1]}": "A/A/y",
     "{who.age}": "36",
     "Dear {first name}!": "Dear Ada!",
+    "{class} {from}": "A2 here",
+    "{µm} {nº} {Å.a}": "3 4 5",
     "{nothing}|{nan}|{n}": "||7",
     "{nothing!r}{n}": "None7",
     '{n} as {"a": 1} or {{n}} or {}': '7 as {"a": 1} or {n} or {}',
@@ -71,10 +79,16 @@ def test_what_is_wrong_with_one_row_is_said_of_it() -> None:
     for row, message in [
         ({"n": 1, "metta": 2}, "{meta.title}: the row has no 'meta', did you mean 'metta'?"),
         ({"n": 1, "meta": 3}, "{meta.title}: AttributeError"),
+        ({"n": 1, 0: "metal"}, "{meta.title}: the row has no 'meta'"),
     ]:
         with pytest.raises(ValueError, match="meta") as caught:
             template.fill(row)
         assert str(caught.value).startswith(message)
+
+
+def test_names_that_python_keeps_for_itself_or_writes_otherwise_are_columns_of_any_row() -> None:
+    template = Template("a {class} of {µm}, not {None}", None)
+    assert template.fill({"class": "B", "µm": 2}) == "a B of 2, not {None}"
 
 
 def test_what_is_missing() -> None:
