@@ -30,7 +30,6 @@ from ..events import Done, Notice, Restart, Text, Thinking
 from ..guards import Checked, cut_notice, prompt_tokens
 from ..many import Hosts, run_many
 from ..retry import Retry
-from ..schema import Mismatch
 from ..waiting import close_surely
 from .columns import Reading
 from .keeping import Keeper
@@ -213,7 +212,7 @@ class Engine:
         notices = [event.text for _, event in events if isinstance(event, Notice)]
         try:
             return self._plan.columns.read(text), " ".join(notices)
-        except Mismatch:
+        except Exception:  # a Mismatch, or what the user's own type says now: it is asked again, which tells it
             return None
 
     # ---- questions out -----------------------------------------------------------------------------------------

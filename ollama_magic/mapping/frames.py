@@ -23,6 +23,7 @@ _PANDAS: Final[dict[Kind, str]] = {
     "text": "string", "integer": "Int64", "number": "float64", "truth": "boolean", "any": "object",
 }  # fmt: skip
 _POLARS: Final[dict[Kind, str]] = {"text": "String", "integer": "Int64", "number": "Float64", "truth": "Boolean"}
+_LARGEST: Final = 10**308
 _HINT: Final = "Give a data frame of pandas, polars or Dask, a list of texts or dictionaries, or any iterable of them."
 
 Result = tuple[tuple[Any, ...], str | None]
@@ -46,7 +47,7 @@ class Source:
 
 def source_of(data: Any) -> Source:
     """The rows of `data`. Raises SettingsError for what has none."""
-    library, kind = type(data).__module__.partition(".")[0], type(data).__name__
+    library, kind = _library(data)
     if library == "pandas" and kind in ("DataFrame", "Series"):
         return _of_pandas(data.to_frame("text" if data.name is None else data.name) if kind == "Series" else data)
     if library == "polars" and kind in ("DataFrame", "LazyFrame", "Series"):
@@ -57,6 +58,15 @@ def source_of(data: Any) -> Source:
     if isinstance(data, list | tuple):
         return _of_list(data)
     return Source(lambda names: iter(data), None, _length(data), None)
+
+
+def _library(data: Any) -> tuple[str, str]:
+    """The library and its kind that `data` is of, or is a subclass of, as GeoPandas' frames are; else its own."""
+    for each in type(data).__mro__:
+        library = each.__module__.partition(".")[0]
+        if library in ("pandas", "polars") and each.__name__ in ("DataFrame", "LazyFrame", "Series"):
+            return library, each.__name__
+    return "", type(data).__name__
 
 
 def is_dask(data: Any) -> bool:
@@ -118,12 +128,41 @@ def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> An
     """`frame` with the columns of the answers and of the errors; those of the same name are replaced."""
     import pandas
 
-    found = frame.copy(deep=False)
+    found, results = frame.copy(deep=False), _fitting(results, columns)
     for place, (name, kind) in enumerate(zip(columns.names, columns.kinds, strict=True)):
         values = [result[0][place] for result in results]
         found[name] = pandas.Series(values, index=found.index, dtype=_PANDAS[kind])
     found[ERROR] = pandas.Series([result[1] for result in results], index=found.index, dtype="string")
     return found
+
+
+def _fitting(results: Sequence[Result], columns: Columns) -> list[Result]:
+    """`results` with what no column of its kind can hold left out, and said in the row's error."""
+    return [_fitted(values, error, columns) for values, error in results]
+
+
+def _fitted(values: tuple[Any, ...], error: str | None, columns: Columns) -> Result:
+    found = []
+    for name, kind, value in zip(columns.names, columns.kinds, values, strict=True):
+        if kind in ("integer", "number") and isinstance(value, int) and not -(2**63) <= value < 2**63:
+            if kind == "number" and abs(value) < _LARGEST:
+                value = float(value)
+            else:
+                told = str(value) if abs(value) < 10**40 else f"a number of {value.bit_length()} bits"
+                error, value = " ".join(filter(None, (error, f"{name}: {told} is too large for its column"))), None
+        found.append(_written(value))
+    return tuple(found), error and _written(error)
+
+
+def _written(value: Any) -> Any:
+    """`value` without half characters (lone surrogates), which no column of texts takes."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_written(each) for each in value]
+    if isinstance(value, dict):
+        return {_written(name): _written(each) for name, each in value.items()}
+    return value
 
 
 def _of_polars(frame: Any) -> Source:
@@ -138,7 +177,7 @@ def _of_polars(frame: Any) -> Source:
 def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> Any:
     import polars
 
-    made = []
+    made, results = [], _fitting(results, columns)
     for place, (name, kind) in enumerate(zip(columns.names, columns.kinds, strict=True)):
         dtype = getattr(polars, _POLARS[kind]) if kind in _POLARS else None
         made.append(polars.Series(name, [result[0][place] for result in results], dtype=dtype, strict=False))

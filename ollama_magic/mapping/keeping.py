@@ -81,8 +81,8 @@ class Keeper:
         if not self.problem:
             try:
                 results = await asyncio.to_thread(self._work, answers, [keys for keys, _ in asked])
-            except CacheError as error:
-                self.problem = str(error)
+            except Exception as error:  # whatever it is, those that wait for what is looked up are not let down
+                self.problem = str(error) if isinstance(error, CacheError) else f"{type(error).__name__}: {error}"
         for (_, found), result in zip(asked, results, strict=True):
             found(result)
         for each in kept:

@@ -15,6 +15,7 @@ from ..cache import Keys
 from ..errors import SettingsError, Unreachable
 from ..events import Message
 from ..render.bar import Bar
+from .columns import ERROR
 from .engine import Ask, Engine, Need, Told, is_hopeless
 from .frames import joined, source_of
 from .preparing import prepare
@@ -38,12 +39,18 @@ _last: Any = None
 
 
 class MapStopped(Stopped):
-    """A map was stopped by an interrupt; what was answered is in `ollama_magic.last_map` and on disk."""
+    """A map was stopped by an interrupt; what was answered is in `ollama_magic.last_map` and, where `kept`, on disk.
 
-    def __init__(self, done: int, total: int | None, *, held: bool) -> None:
+    `problem` says why it is not, though it should be.
+    """
+
+    def __init__(self, done: int, total: int | None, *, held: bool, kept: bool = True, problem: str = "") -> None:
         of = f" of {total:,}" if total is not None else ""
-        where = " They are in ollama_magic.last_map." if held else ""
-        super().__init__(f"Stopped: {done:,}{of} rows are answered and kept.{where} Run it again for the rest alone.")
+        told = [f"Stopped: {done:,}{of} rows are answered{' and kept' if kept and not problem else ''}."]
+        told += ["They are in ollama_magic.last_map."] if held else []
+        told += ["Run it again for the rest alone."] if kept and not problem else []
+        told += [f"They were not kept. {problem}"] if problem else []
+        super().__init__(" ".join(told))
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -68,8 +75,13 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
     Raises SettingsError for a column that is not there, and where the answers would replace one that is asked about.
     """
     template = Template(prompt, names)
+    if ERROR in template.names:
+        raise SettingsError(
+            f"The prompt asks about a column {ERROR!r}, which the result says in what went wrong with a row",
+            hint="Call yours otherwise first, such as frame.rename(columns={'error': 'message'}).",
+        )
     for name in columns.names:
-        if names is not None and name in template.names:
+        if name in template.names:
             raise SettingsError(
                 f"The answers would replace the column {name!r}, which the prompt asks about",
                 hint="Name theirs with into=, such as into='answer'.",
@@ -89,6 +101,7 @@ class _Run:
         keeps = prepared.plan.batches is not None
         self._keys = Keys(prepared.request, prepared.digest) if keeps else None
         self._engine: Engine | None = None
+        self._broken: Exception | None = None
         if prepared.notice:
             warnings.warn(prepared.notice, stacklevel=4)
 
@@ -119,7 +132,7 @@ class _Run:
         whole = [each or (self._columns.empty, _NOT_ASKED) for each in results]
         _last = found = self._source.build(whole, self._columns, self._name)
         if stopped:
-            raise MapStopped(self._answered, self._source.count, held=True) from None
+            raise self._stopped() from None
         return found
 
     def each(self) -> Generator[dict[str, Any], None, None]:
@@ -138,7 +151,12 @@ class _Run:
                         self._given += 1
                         yield joined(items.pop(first.index), self._name, result, self._columns)
         except KeyboardInterrupt:
-            raise MapStopped(self._answered, self._source.count, held=False) from None
+            raise self._stopped() from None
+
+    def _stopped(self) -> MapStopped:
+        problem = self._engine.problem if self._engine is not None else ""
+        held = self._source.build is not None
+        return MapStopped(self._answered, self._source.count, held=held, kept=self._keys is not None, problem=problem)
 
     def _result(self, told: Told) -> Result:
         values = told.values
@@ -166,6 +184,8 @@ class _Run:
                     self._feed(needs.pop(), held)
         if self._engine is not None and self._engine.problem:
             warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=4)
+        if self._broken is not None:
+            raise self._broken
 
     @property
     def _unread(self) -> deque[Told]:
@@ -179,13 +199,18 @@ class _Run:
 
     def _feed(self, need: Need, held: dict[int, Any] | None) -> None:
         asks: list[Ask] = []
-        for item in self._rows:
+        while len(asks) < need.count:
+            try:
+                item = next(self._rows)
+            except StopIteration:
+                break
+            except Exception as error:  # raised when the rows before it have been given
+                self._broken = error
+                break
             if held is not None:
                 held[self._taken] = item
             asks.append(self._ask(item))
             self._taken += 1
-            if len(asks) == need.count:
-                break
         need.deliver(asks, more=len(asks) == need.count)
 
     def _ask(self, item: Any) -> Ask:

@@ -58,6 +58,37 @@ def test_pandas_typed_columns_order_and_index(ruled: RuledOllama) -> None:
     assert ollama_magic.last_map is found
 
 
+class Frame(pandas.DataFrame):
+    """As GeoPandas' frames are: of a type of their own."""
+
+    @property
+    def _constructor(self) -> type[Frame]:
+        return Frame
+
+
+def test_a_frame_of_a_type_of_its_own_is_a_frame(ruled: RuledOllama) -> None:
+    found = mapped(ruled, Frame({"text": ["x", "y"], "n": [1, 2]}))
+    assert isinstance(found, Frame)
+    assert list(found["answer"]) == ["x", "y"]
+
+
+@pytest.mark.parametrize("make", [pandas.DataFrame, polars.DataFrame], ids=["pandas", "polars"])
+def test_a_value_that_no_column_holds_is_an_error_of_its_row(ruled: RuledOllama, make: Any) -> None:
+    said = {"fine": 3, "large": 10**19, "huge": 10**400}
+    ruled.rule = lambda prompt: json.dumps({"n": said[prompt.split()[-1]], "x": 1, "t": "half \ud83d"})
+    found = mapped(ruled, make({"text": list(said)}), schema="n: int, x: float, t: str")
+    assert [None if pandas.isna(n) else int(n) for n in found["n"]] == [3, None, None]
+    assert list(found["t"]) == ["half ?"] * 3
+    errors = list(found["error"])
+    assert pandas.isna(errors[0])
+    assert errors[1] == "n: 10000000000000000000 is too large for its column"
+    assert errors[2] == "n: a number of 1329 bits is too large for its column"
+    ruled.rule = lambda prompt: json.dumps({"x": said[prompt.split()[-1]]})
+    found = mapped(ruled, make({"text": ["large", "huge"]}), schema="x: float")
+    assert list(found["x"])[:1] == [1e19]
+    assert "too large" in list(found["error"])[1]
+
+
 def test_a_text_column_and_a_prefix(ruled: RuledOllama) -> None:
     frame = pandas.DataFrame({"text": ["x", "y"]})
     assert list(mapped(ruled, frame)["answer"]) == ["x", "y"]
@@ -109,6 +140,17 @@ def test_an_iterable_is_read_as_it_is_answered_and_no_further(ruled: RuledOllama
     found.close()
     while ruled.open_streams:
         time.sleep(0.001)
+
+
+def test_rows_before_one_that_cannot_be_read_are_given(ruled: RuledOllama) -> None:
+    def rows() -> Iterator[str]:
+        yield from map(str, range(300))
+        raise OSError("line 301")
+
+    found: list[str] = []
+    with pytest.raises(OSError, match="line 301"):
+        found.extend(row["answer"] for row in mapped(ruled, rows()))
+    assert found == [str(number) for number in range(300)]
 
 
 def test_iterables_that_fail_and_threads(ruled: RuledOllama) -> None:
@@ -192,6 +234,10 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         ([{"text": "x"}], "{txet}", {}, "did you mean 'text'"),
         (["x"], "nothing", {}, "no place for a column"),
         (pandas.DataFrame({"text": ["x"]}), "{text}", {"into": "text"}, "would replace the column 'text'"),
+        (["x"], "{text}", {"into": "text"}, "would replace the column 'text'"),
+        (iter(["x"]), "Rate {answer}", {}, "would replace the column 'answer'"),
+        (pandas.DataFrame({"error": ["E1"]}), "Explain {error}", {}, "asks about a column 'error'"),
+        (["x"], "Explain {error}", {}, "asks about a column 'error'"),
         (["x"], "{a}", {"into": "error"}, "cannot be called 'error'"),
         (["x"], "{a}", {"concurrency": 0}, "concurrency cannot be 0"),
         (["x"], "{a}", {"hosts": "gpu1"}, "no list of servers"),
@@ -343,6 +389,20 @@ def test_an_interrupt_keeps_what_was_answered(ruled: RuledOllama) -> None:
     found = mapped(ruled, frame)
     assert list(found["answer"]) == list(frame["text"])
     assert {prompt for prompt, times in ruled.times.items() if times > 1} == {"Say 12"}  # the one on its way
+
+
+def test_what_was_stopped_says_whether_it_is_kept(ruled: RuledOllama, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file, where the folder should be")
+    for how, said in [
+        ({"cache": "off"}, r"^Stopped: 2 of 9 rows are answered\. They are in ollama_magic\.last_map\.$"),
+        (
+            {"cache_dir": tmp_path / "kept"},
+            r"answered\. They are in .* They were not kept\. The answers cannot be kept",
+        ),
+    ]:
+        interrupting(ruled, after=ruled.questions + 2)
+        with pytest.raises(MapStopped, match=said):
+            mapped(ruled, [f"{number}" for number in range(9)], concurrency=1, **how)
 
 
 def test_an_interrupt_of_an_iterable(ruled: RuledOllama) -> None:
