@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote_to_bytes, urljoin
 
 from .address import has_odd_characters, refuse
-from .errors import ServerError, SettingsError, Unsupported
+from .errors import OllamaMagicError, ServerError, SettingsError, Unsupported
 from .hosts import CLOUD, LOCAL, Host, Trusted, host_of, may_receive_key
 from .secret import Secret
 
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-__all__ = ["Endpoint", "Surface", "authorization_for", "bearer", "endpoint_for", "may_fall_back", "redirect_target"]
+__all__ = [
+    "Endpoint",
+    "Surface",
+    "authorization_for",
+    "bearer",
+    "endpoint_for",
+    "gets_key",
+    "may_fall_back",
+    "meaning_of",
+    "redirect_target",
+]
 
 Surface = Literal["openai", "native"]
 
@@ -134,6 +144,27 @@ def _trusted(settings: Settings, host: Host) -> tuple[Trusted, ...]:
 def may_fall_back(settings: Settings) -> bool:
     """Whether the embedded engine may answer for a missing daemon: nobody named a mode, a host or a model."""
     return settings.is_default("mode") and settings.host is None and not settings.model
+
+
+def gets_key(settings: Settings) -> bool:
+    """Whether requests with these settings carry the key: in mode cloud, and to a host of one's own that is trusted."""
+    if settings.mode == "embedded" or not settings.key:
+        return False
+    try:
+        endpoint = endpoint_for(settings)
+    except OllamaMagicError:  # nothing is sent
+        return False
+    return endpoint.authorization is not None and endpoint.host.userinfo is None
+
+
+def meaning_of(settings: Settings) -> str:
+    """What the mode means, for people: who is asked, and whether the key is sent there."""
+    if settings.mode == "embedded":
+        return "a small model inside this environment; no server, no key"
+    if settings.mode == "cloud":
+        return "https://ollama.com with your key"
+    sent = "your key is sent there too, since it is in trusted_hosts" if gets_key(settings) else "no key is sent"
+    return f"the Ollama at your host; {sent}"
 
 
 # ---- who gets what ---------------------------------------------------------------------------------------------

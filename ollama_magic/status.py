@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import bridge, daemon
 from .client import Client
 from .embedded import engine
-from .endpoint import endpoint_for, may_fall_back
+from .endpoint import endpoint_for, gets_key, may_fall_back, meaning_of
 from .errors import OllamaMagicError, Unauthorized, Unreachable
 from .render import Card
 from .units import counted
@@ -132,6 +132,8 @@ def _key_row(settings: Settings, found: _Found) -> Row:
         return ("key", f"{is_set}, not tested: {checked.message}", checked.hint)
     if checked is None:
         return ("key", is_set)
+    if settings.mode != "cloud" and gets_key(settings):
+        return ("key", f"{is_set}, works: {counted(len(checked), 'model')}")
     unused = "" if settings.mode == "cloud" else "; it is for --mode cloud and is not sent otherwise"
     return ("key", f"{is_set}, works: {counted(len(checked), 'cloud model')}{unused}")
 
@@ -165,9 +167,4 @@ def _engine_row(settings: Settings) -> Row:
 
 def mode_line(settings: Settings) -> str:
     """The mode in one line: its name, where it was set, and what it means."""
-    meaning = {
-        "local": "the Ollama at your host; no key is sent",
-        "cloud": "https://ollama.com with your key",
-        "embedded": "a small model inside this environment; no server, no key",
-    }[settings.mode]
-    return f"{settings.mode} ({settings.origin('mode')}): {meaning}"
+    return f"{settings.mode} ({settings.origin('mode')}): {meaning_of(settings)}"

@@ -316,7 +316,9 @@ def test_status_tells_whether_the_key_works(run: Callable[..., str], fake: FakeO
     fake.requires_key(KEY)
     for mode in ("local", "cloud", "embedded"):
         said = run("status", mode=mode, **CLOUD)
-        assert "works: 3 cloud models" in said, said
+        assert f"works: 3 {'' if mode == 'local' else 'cloud '}models" in said, said
+        assert ("your key is sent there too" in said) is (mode == "local")  # it is trusted, and no other than this
+        assert ("not sent otherwise" in said) is (mode == "embedded")
     fake.requires_key("another")
     for mode in ("local", "cloud", "embedded"):
         said = run("status", mode=mode, **CLOUD)

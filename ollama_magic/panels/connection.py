@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..client import Client
 from ..embedded import engine
-from ..endpoint import endpoint_for, may_fall_back
+from ..endpoint import endpoint_for, may_fall_back, meaning_of
 from ..errors import EmbeddedError, OllamaMagicError, SettingsError, Stalled, Unauthorized, Unreachable
 from ..hosts import CLOUD, LOCAL
 from ..render.text import clean
@@ -29,11 +29,6 @@ __all__ = ["Connection", "failed"]
 _ASK_S: Final = 15.0
 _HIDDEN: Final = "***@"
 _STANDS_IN: Final = "Until then the built-in model answers, a very small one."
-_MEANING: Final = {
-    "local": "the Ollama at your host; no key is sent",
-    "cloud": "https://ollama.com with your key",
-    "embedded": "a small model inside this environment; no server, no key",
-}
 _PARSE: Final = {field.name: field.parse for field in FIELDS}
 
 
@@ -174,7 +169,7 @@ class Connection:
             "value": own,
             "choices": [{"value": "", "text": told}, *({"value": mode, "text": mode} for mode in MODES)],
             "origin": now.origin("mode") if now else "",
-            "meaning": _MEANING[now.mode] if now else "",
+            "meaning": meaning_of(now) if now else "",
         }
 
     def _host(self, now: Settings | None) -> dict[str, str]:
