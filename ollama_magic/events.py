@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "CUT_OFF",
     "Answer",
     "Done",
     "Event",
@@ -225,6 +226,10 @@ class Done:
 
     reason: str = "stop"
     stats: Stats = field(default_factory=Stats)
+
+
+CUT_OFF: Final = "cut off: the limit on tokens was reached (--max-tokens, or the model's context)"
+"""What is said of an answer that ended for the reason "length"."""
 
 
 Event = Start | Notice | Progress | Included | Text | Thinking | ToolRequest | ToolResult | Restart | Done

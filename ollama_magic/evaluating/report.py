@@ -154,11 +154,11 @@ def heat_map(trials: Sequence[Trial], models: Sequence[str], check: str, most: i
 def _cell(make: Any, row: str, model: str, own: Sequence[Trial], check: str) -> Any:
     share = passed_of(own, check)
     said = next((trial.trouble for trial in own if trial.trouble), "")
-    answers = own[0].answer if len(own) == 1 else ""
+    shown = next((trial for trial in own if trial.passed(check) is False), own[0] if own else None)
     if share.value is None:
         return make(row, model, None, "error" if said else "–", said)
     label = ("✓" if share.passed else "✗") if share.of == 1 else told_share(share.value)
-    return make(row, model, share.value, label, said or answers)
+    return make(row, model, share.value, label, said or (shown.answer if shown is not None else ""))
 
 
 def latency(trials: Sequence[Trial], models: Sequence[str]) -> Chart:

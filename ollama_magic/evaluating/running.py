@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .. import bridge
 from ..answering import Stopped
 from ..errors import OllamaMagicError, SettingsError
+from ..events import CUT_OFF
 from ..many import Limiter
 from ..render.bar import Bar
 from ..schema import schema_for
@@ -277,7 +278,7 @@ def _trial(asked: Asked, answered: Answered) -> Trial:
         tokens_per_second=stats.tokens_per_second,
         prompt_tokens=stats.prompt_tokens,
         output_tokens=stats.output_tokens,
-        notice=" ".join(" ".join(answer.notices).split()),
+        notice=" ".join(" ".join([*answer.notices, *([CUT_OFF] if answer.reason == "length" else [])]).split()),
         replayed=_is_replayed(answer),
     )
 

@@ -26,7 +26,7 @@ from ..errors import (
     Unauthorized,
     UsageLimit,
 )
-from ..events import Done, Notice, Restart, Text, Thinking
+from ..events import CUT_OFF, Done, Notice, Restart, Text, Thinking
 from ..guards import Checked, cut_notice, prompt_tokens
 from ..many import Hosts, run_many
 from ..retry import Retry
@@ -209,9 +209,8 @@ class Engine:
     def _read(self, events: Sequence[Timed]) -> tuple[tuple[Any, ...], str] | None:
         """The columns of an answer that was kept, and its notice; None where it does not fit."""
         text = "".join(event.text for _, event in events if isinstance(event, Text))
-        notices = [event.text for _, event in events if isinstance(event, Notice)]
         try:
-            return self._plan.columns.read(text), " ".join(notices)
+            return self._plan.columns.read(text), _notices(events)
         except Exception:  # a Mismatch, or what the user's own type says now: it is asked again, which tells it
             return None
 
@@ -253,8 +252,7 @@ class Engine:
             self._tell(rows, None, _told(error, asked=outcome.attempts > 0), error)
             return
         values, events = outcome.value
-        notices = " ".join(event.text for _, event in events if isinstance(event, Notice))
-        self._tell(rows, values, notices, None)
+        self._tell(rows, values, _notices(events), None)
         if question is None or self._keeper is None:
             self._open.pop(ask.key, None)
             return
@@ -282,6 +280,13 @@ class _RowClient(Client):
 def is_hopeless(error: Exception) -> bool:
     """Whether the same would be said of every other row."""
     return isinstance(error, _HOPELESS)
+
+
+def _notices(events: Sequence[Timed]) -> str:
+    """What there is to say about an answer that came: parts of the prompt that were dropped, an end cut off."""
+    found = [event.text for _, event in events if isinstance(event, Notice)]
+    found += [CUT_OFF for _, event in events if isinstance(event, Done) and event.reason == "length"]
+    return " ".join(found)
 
 
 def _told(error: Exception | None, *, asked: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ollama_magic.events import CUT_OFF
 from ollama_magic.render.text import one_line
 from ollama_magic.render.tokens import surety
 from ollama_magic.units import counted
@@ -51,7 +52,7 @@ def marks(answer: Answer) -> list[str]:
     elif answer.reason == "incomplete":
         found.append(f"incomplete: {one_line(answer.error) or 'the answer ended before the server said it was done'}")
     elif answer.reason == "length":
-        found.append("cut off: the limit on tokens was reached (--max-tokens, or the model's context)")
+        found.append(CUT_OFF)
     if answer.tool_calls and not answer.tool_results:
         names = ", ".join(one_line(call.name, 60) for call in answer.tool_calls[:10])
         found.append(f"the model asks to call: {names}")

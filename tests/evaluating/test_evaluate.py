@@ -152,6 +152,17 @@ def test_answers_are_kept_and_other_checks_cost_nothing(ruled: RuledOllama) -> N
     assert ruled.questions == 12
 
 
+def test_an_answer_that_was_cut_off_says_so(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: (
+        Script().says("It is Paris, and").ends_with("length") if "France" in prompt else "It is."
+    )
+    for _ in ("asked", "replayed"):
+        found = run(max_tokens=6)
+        assert [bool(trial.notice) for trial in found.trials] == [True, False, False, False]
+        assert found.trials[0].notice.startswith("cut off: the limit on tokens was reached")
+        assert found.trials[0].passed()
+
+
 def test_repeats_are_answers_of_their_own(ruled: RuledOllama) -> None:
     count = iter(range(100))
     ruled.rule = lambda prompt: "Paris" if next(count) % 2 else "Rome"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -53,6 +54,18 @@ def test_what_is_to_be_known_of_answers_is_said_once() -> None:
     assert found.table.note == f"2 of the answers were kept from earlier, with the times of then · 2 × {cut}"
     several = made(*[replace(ANSWERED, number=n, error=f"E: {n % 2}") for n in range(3)])
     assert "2 × E: 0 (and 1 more kinds: .errors has them)" in several.table.note
+
+
+def test_the_heat_map_tells_the_answer_that_failed() -> None:
+    passes, fails = replace(ANSWERED, answer="right"), replace(ANSWERED, answer="wrong", verdicts=(BAD,), repeat=2)
+    for trials, told in (
+        ((passes,), "right"),
+        ((passes, fails), "wrong"),
+        ((passes, replace(passes, repeat=2)), "right"),
+    ):
+        shown = json.dumps(made(*trials).heatmap().spec)
+        assert told in shown
+        assert ("right" in shown) is (told == "right")
 
 
 def test_the_data_frame_is_tidy() -> None:

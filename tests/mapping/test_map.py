@@ -257,6 +257,16 @@ def test_mistakes_are_told_before_anything_is_sent(
     assert ruled.questions == 0
 
 
+def test_an_answer_that_was_cut_off_is_told_of_its_row_also_when_it_is_replayed(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: Script().says("and so").ends_with("length") if "long" in prompt else "all of it"
+    for questions in (2, 2):
+        found = mapped(ruled, pandas.DataFrame({"text": ["long", "short"]}), max_tokens=8)
+        assert list(found["answer"]) == ["and so", "all of it"]
+        assert found["error"][0].startswith("cut off: the limit on tokens was reached")
+        assert pandas.isna(found["error"][1])
+        assert ruled.questions == questions
+
+
 def test_rows_that_cannot_be_filled_have_an_error(ruled: RuledOllama) -> None:
     found = mapped(ruled, iter([{"a": "x"}, {"b": "y"}, 3, {"a": "z"}]), "Say {a}")
     rows = list(found)
