@@ -8,6 +8,7 @@ that it read. So the length is estimated before, and compared with that count af
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .events import Request, Stats
     from .wire.catalog import ModelDetails
 
-__all__ = ["Checked", "check", "context_length", "cut_notice", "untold_notice"]
+__all__ = ["Checked", "check", "context_length", "cut_notice", "prompt_tokens", "tool_tokens", "untold_notice"]
 
 _EMBEDDED_CONTEXT: Final = 4096
 _LOOK_FROM: Final = 1500
@@ -65,7 +66,7 @@ async def check(client: Client, request: Request) -> Checked:
     context = await _context_length(client, request, details)
     if context is None or tokens <= context * _ROOM:
         return Checked(request, tokens, tuple(notices), context)
-    kept, gone = fit(request.messages, int(context * _ROOM), estimate)
+    kept, gone = fit(request.messages, int(context * _ROOM) - tool_tokens(request), estimate)
     if gone:
         turns = sum(message.role == "user" for message in gone)
         notices.append(
@@ -75,16 +76,22 @@ async def check(client: Client, request: Request) -> Checked:
     request = replace(request, messages=kept)
     tokens = prompt_tokens(request)
     if tokens > context * _ROOM:
+        does = "that may be refused" if client.settings.mode == "embedded" else "the server may drop its beginning"
         notices.append(
-            f"The prompt has about {tokens:,} tokens and the context {context:,}: the server may drop its beginning. "
+            f"The prompt has about {tokens:,} tokens and the context {context:,}: {does}. "
             f"{_repair(client, tokens, details)}"
         )
     return Checked(request, tokens, tuple(notices), context)
 
 
 def prompt_tokens(request: Request) -> int:
-    """About how many tokens the messages of a request cost."""
-    return sum(message_tokens(message, estimate) for message in request.messages)
+    """About how many tokens the messages and the tools of a request cost."""
+    return sum(message_tokens(message, estimate) for message in request.messages) + tool_tokens(request)
+
+
+def tool_tokens(request: Request) -> int:
+    """About how many tokens the definitions of the tools cost, as the template of the model writes them out."""
+    return sum(estimate(json.dumps(tool, ensure_ascii=False)) for tool in request.tools)
 
 
 async def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .context import estimate
 from .embedded import engine
 from .endpoint import endpoint_for, may_fall_back
+from .guards import prompt_tokens, tool_tokens
 from .render import Preview
 from .threads import IMAGE_TOKENS, message_tokens
 from .units import counted
@@ -41,16 +42,23 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
         endpoint = endpoint_for(settings)
         where, surface = endpoint.host.display, choose(settings.api, endpoint.surfaces, request)
         path, body = (native if surface == "native" else openai).encode_chat(request)
-    rows = [
+    rows: list[tuple[str, str, str, str]] = [
         (message.role, _tokens(message_tokens(message, estimate)), message.content, _pictures(len(message.images)))
         for message in request.messages
     ]
-    total = sum(message_tokens(message, estimate) for message in request.messages)
+    if request.tools:
+        names = ", ".join(str(tool["function"]["name"]) for tool in request.tools)
+        rows.append(("tools", _tokens(tool_tokens(request)), names, ""))
+    total = prompt_tokens(request)
     parts = [(f"{{{name}}}", _tokens(cost)) for name, cost in question.included]
     share = f"{total / context:.0%}" if context and total * 100 >= context else "under 1%"
     fits = f", {share} of a context of {context:,}" if context else ""
     stands_in = "; if no Ollama listens there, the built-in model answers" if may_fall_back(settings) else ""
-    over = " That is too much: the server would drop the beginning." if context and total > context else ""
+    over = ""
+    if context and total > context:
+        over = f" That is too much: {'it would refuse' if own else 'the server would drop the beginning'}."
+    if own and any(message.images for message in request.messages):
+        over += " It has a picture, which the built-in model cannot see: asked, it would refuse."
     return Preview(
         title=f"Would be sent: POST {path} to {where}{stands_in}",
         messages=rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +27,12 @@ def asking(*contents: str, images: tuple[Image, ...] = (), **how: Any) -> Reques
     turns = [message for text in contents for message in (Message("user", text), Message("assistant", "Yes."))]
     *history, question, _ = turns
     return Request(MODEL, (*history, Message("user", question.content, images=images)), **how)
+
+
+def test_tools_are_counted() -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": SENTENCE * 10, "parameters": {}}}
+    plain = asking("Hello")
+    assert prompt_tokens(replace(plain, tools=(tool,))) >= prompt_tokens(plain) + 70
 
 
 def long(tokens: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.kernel.harness import Kernel
@@ -88,6 +90,16 @@ def test_a_dry_run_shows_all_and_sends_nothing(kernel, fake):
     assert not [r for r in fake.recorded if "chat" in r.path]
     for piece in ("be brief", "[0, 1, 2, 3, 4]", "/v1/chat/completions", "numbers", "temperature", "of a context of"):
         assert piece in cell.shown("text/plain"), piece
+
+
+def test_a_dry_run_shows_what_the_tools_cost(kernel, fake):
+    kernel.run("def weather(city: str) -> str:\n    'The weather of a city.'\n    return 'sun'")
+    shown = kernel.run("%%ollama --dry-run --tools weather\nHow is it in Rome?").shown("text/plain")
+    assert "tools" in shown
+    assert "weather" in shown
+    tokens = int(re.search(r"About (\d+) tokens", shown)[1])
+    alone = kernel.run("%%ollama --dry-run\nHow is it in Rome?").shown("text/plain")
+    assert tokens > int(re.search(r"About (\d+) tokens", alone)[1]) + 20
 
 
 def test_a_picture_for_a_model_without_eyes_is_refused_before_it_is_sent(kernel, fake):
