@@ -51,7 +51,7 @@ def latest(session: Session, command: str) -> Shown:
     found = _latest.get(session)
     if found is None:
         raise SettingsError(
-            f"%ollama {command}: nothing was compared in this kernel yet",
+            f"%ollama {command}: no cell of this kernel has compared anything yet",
             hint="Run a cell such as %%ollama --compare llama3.2,qwen3:8b first.",
         )
     return found

@@ -11,7 +11,7 @@ function createModels(panel) {
     "aria-autocomplete": "list",
     autocomplete: "off",
     spellcheck: "false",
-    placeholder: "type to filter, or any name",
+    placeholder: "filter, or any name",
   });
   const named = field("Model", filter, [
     button("Refresh", refresh, { "aria-label": "Refresh the list of models" }),
