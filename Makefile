@@ -34,7 +34,7 @@ format: $(VENV)/.stamp-dev ## let ruff put the code in shape
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-quick: $(VENV)/.stamp-dev ## the unit tests: a few seconds
+quick: $(VENV)/.stamp-dev ## the unit tests: a quarter of a minute
 	$(PYTEST) -q $(TWO) --ignore tests/browser --ignore tests/kernel --ignore tests/packaging \
 		-m "not (slow or kernel or embedded or browser or live)"
 

@@ -44,7 +44,7 @@ def _surroundings() -> str:
     found = ((peer.distribution, version_of(peer)) for peer in PEERS[1:])
     versions = ", ".join(f"{name} {version}" if version else f"{name} not installed" for name, version in found)
     text = (
-        "`make bench ARGS=--readme` measures all of this in one run and prints it, against a server on the same "
+        "`make bench ARGS=--readme` measures what follows in one run and prints it, against a server on the same "
         "machine that does nothing but stream. These are medians of rounds taken in turn, with how many times ours "
         f"they are in brackets: {os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python "
         f"{platform.python_version()}. Look at the ratios, not at the numbers. Beside it: {versions}."

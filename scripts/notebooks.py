@@ -3,14 +3,12 @@
     python scripts/notebooks.py [NAME ...]
 
 The built-in model answers, where no Ollama listens. What this machine has kept (answers, votes, a key, IPython's
-configuration) is left out. What only a running kernel can show is not saved: of a progress bar, for instance, a code
-host would show the beginning for ever.
+configuration) is left out. What only a running kernel can show is not saved.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -26,7 +24,6 @@ from ollama_magic.layers import environment_layer, resolve
 NOTEBOOKS: Final = Path(__file__).parent.parent / "notebooks"
 
 _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
-_BAR: Final = re.compile(r"\s*\d+%\|")
 
 
 def main(names: list[str]) -> int:
@@ -71,9 +68,7 @@ def save(path: Path, there: Path) -> None:
 
 def lasts(output: Any) -> bool:
     """Whether an output says something without its kernel; a widget is taken out of it."""
-    if output.get("data", {}).pop(_WIDGET, None) is None:
-        return True
-    return bool(output.data) and not _BAR.match(output.data.get("text/plain", ""))
+    return output.get("data", {}).pop(_WIDGET, None) is None or bool(output.data)
 
 
 if __name__ == "__main__":
