@@ -11,7 +11,7 @@ from .comparison import Comparison, compared
 from .trials import Trial, passed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..render.charts import Chart
@@ -58,10 +58,13 @@ class Evaluation:
 
     def rate(self, model: str = "", check: str = "") -> Rate:
         """How many trials passed, with the 95% interval; of one model, and by one check, where named."""
-        for name, known in ((model, self.models), (check, self.checks)):
+        self._knows((model, self.models), (check, self.checks))
+        return passed_of((trial for trial in self.trials if not model or trial.model == model), check)
+
+    def _knows(self, *named: tuple[str, Sequence[str]]) -> None:
+        for name, known in named:
             if name and name not in known:
                 raise SettingsError(f"there is no {name!r} in this evaluation", hint=f"There is {', '.join(known)}.")
-        return passed_of((trial for trial in self.trials if not model or trial.model == model), check)
 
     @property
     def df(self) -> Any:
@@ -74,6 +77,11 @@ class Evaluation:
 
     def compare(self, other: Evaluation) -> Comparison:
         """What changed since `other`, the earlier run, regressions first: what passed then and fails now."""
+        if not isinstance(other, Evaluation):
+            raise SettingsError(
+                f"a {type(other).__name__} is no evaluation",
+                hint="Read a file with Evaluation.load('run1.json') first.",
+            )
         return compared(other, self)
 
     # ---- tables and charts -------------------------------------------------------------------------------------
@@ -85,6 +93,7 @@ class Evaluation:
 
     def heatmap(self, check: str = "", *, most: int = report.MOST_ROWS) -> Chart:
         """Pass rates by prompt and model, by all checks or one; if there are more, the `most` lowest prompts."""
+        self._knows((check, self.checks))
         return report.heat_map(self.trials, self.models, check, most)
 
     def latency(self) -> Chart:
@@ -98,7 +107,10 @@ class Evaluation:
     # ---- keeping -----------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write all of it to a JSON file, without any key or host, and return its path. Raises OSError."""
+        """Write all of it to a JSON file, without any key or host, and return its path.
+
+        Raises SettingsError where its folder is not there, OSError.
+        """
         return saving.write(path, saving.encode(self))
 
     @classmethod

@@ -42,8 +42,12 @@ def encode(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write(path: str | Path, content: dict[str, Any]) -> Path:
-    """Put `content` in the place of what is there, whole or not at all."""
+    """Put `content` in the place of what is there, whole or not at all. Raises SettingsError for no folder, OSError."""
     path = Path(path).expanduser()
+    if not path.parent.is_dir():
+        raise SettingsError(
+            f"{path} cannot be written: there is no folder {path.parent}", hint="Make the folder first."
+        )
     text = json.dumps(content, ensure_ascii=True, indent=1, default=str)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

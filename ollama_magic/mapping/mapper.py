@@ -41,7 +41,8 @@ def map(
 
     New columns: `into` ("answer" if not given) has the text; with a `schema`, such as "label: str, score: float", each
     of its fields is a column of that type, with `into` and an underscore before it if given. `error` is missing where
-    all is well, else says what is wrong with that row, whatever happens to the others.
+    all is well, else says what is wrong with that row, whatever happens to the others. Columns of these names that were
+    there before are replaced, unless the prompt asks about them, which is refused.
 
     Answers are kept on disk as they come (cache="off" turns that off and asks each row by itself): after an interrupt
     or a crash, running it again asks only what is missing. `refresh` asks again. Rows that ask the same are asked once.

@@ -52,6 +52,16 @@ def test_what_is_saved_is_read_again_whole(ruled: RuledOllama, tmp_path: Path) -
     assert [file.name for file in tmp_path.iterdir()] == ["run1.json"]
 
 
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    found = made({"a": [True]})
+    with pytest.raises(SettingsError, match=r"run1\.json cannot be written: there is no folder .*nowhere"):
+        found.save(tmp_path / "nowhere" / "run1.json")
+    with pytest.raises(SettingsError, match="a str is no evaluation"):
+        found.compare("run1.json")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="there is no 'zz' in this evaluation"):
+        found.heatmap("zz")
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     good = json.loads(made({"a": [True]}).save(tmp_path / "good.json").read_text())
     for content in (
@@ -75,12 +85,18 @@ def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
     assert Evaluation.load(tmp_path / "run.json").trials == found.trials
 
 
-def test_an_unfinished_save_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_unfinished_save_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = made({"a": [True]}).save(tmp_path / "run.json")
     before = path.read_bytes()
-    with pytest.raises(FileNotFoundError):
-        made({"a": [False]}).save(tmp_path / "no folder" / "run.json")
+
+    def full(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        made({"a": [False]}).save(path)
     assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
 
 
 # ---- compare ---------------------------------------------------------------------------------------------------
