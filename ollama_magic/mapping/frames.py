@@ -178,10 +178,17 @@ def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> A
     import polars
 
     made, results = [], _fitting(results, columns)
+    errors = [error for _, error in results]
     for place, (name, kind) in enumerate(zip(columns.names, columns.kinds, strict=True)):
         dtype = getattr(polars, _POLARS[kind]) if kind in _POLARS else None
-        made.append(polars.Series(name, [result[0][place] for result in results], dtype=dtype, strict=False))
-    made.append(polars.Series(ERROR, [result[1] for result in results], dtype=polars.String))
+        values = [result[0][place] for result in results]
+        made.append(column := polars.Series(name, values, dtype=dtype, strict=False))
+        if column.null_count() > values.count(None):  # it has one kind of value, and leaves out the others
+            for row, (value, kept) in enumerate(zip(values, column, strict=True)):
+                if value is not None and kept is None:
+                    told = f"{name}: {value!r:.80} is of another kind than the rows before it"
+                    errors[row] = " ".join(filter(None, (errors[row], told)))
+    made.append(polars.Series(ERROR, errors, dtype=polars.String))
     return frame.with_columns(made)
 
 

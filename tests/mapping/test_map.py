@@ -89,6 +89,15 @@ def test_a_value_that_no_column_holds_is_an_error_of_its_row(ruled: RuledOllama,
     assert "too large" in list(found["error"])[1]
 
 
+def test_a_value_of_another_kind_than_a_column_of_polars_has_is_an_error_of_its_row(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: json.dumps({"x": 1 if "number" in prompt else {"a": 1}, "n": 5})
+    schema = {"type": "object", "properties": {"x": {}, "n": {"type": "integer"}}, "required": ["x", "n"]}
+    found = mapped(ruled, polars.DataFrame({"text": ["object", "number", "object too"]}), schema=schema)
+    assert list(found["n"]) == [5, 5, 5]
+    assert list(found["x"])[::2] == [{"a": 1}] * 2
+    assert list(found["error"]) == [None, "x: 1 is of another kind than the rows before it", None]
+
+
 def test_a_text_column_and_a_prefix(ruled: RuledOllama) -> None:
     frame = pandas.DataFrame({"text": ["x", "y"]})
     assert list(mapped(ruled, frame)["answer"]) == ["x", "y"]
