@@ -124,6 +124,7 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], type[OllamaMagicError]], ...] = tuple(
         (r"usage limit|\bquota|extra usage|usage balance|(weekly|monthly|hourly|daily|session) limit", UsageLimit),
     )
 )
+_ADVICE = re.compile(r",? try increasing it")
 _QUOTA = re.compile(r"limit.*upgrade|upgrade for higher|allowance|credits?\b|billing|subscription", re.IGNORECASE)
 _MODEL_NAME = re.compile(r"model ['\"]([^'\"]+)['\"]|^\"?([\w.:/-]+)\"? does not support", re.IGNORECASE)
 
@@ -171,8 +172,10 @@ def _error(report: Report, target: Target, retry_after: float | None, location: 
 
 
 def _message(report: Report, target: Target) -> str:
-    tried = f"{target.method} {target.url}"
+    tried, text = f"{target.method} {target.url}", report.text
+    if target.mode == "embedded":  # whose address tells nobody anything, and whose context nobody can increase
+        tried, text = "the built-in engine", _ADVICE.sub("", text)
     ended = f"{tried} answered {report.status}" if report.status is not None else f"in the answer of {tried}"
     if report.page:
         return f"a web page came instead of an answer, titled “{report.text}” ({ended})"
-    return f"{report.text} ({ended})" if report.text else f"{ended}, without a reason"
+    return f"{text} ({ended})" if text else f"{ended}, without a reason"

@@ -356,3 +356,11 @@ def test_every_body_gives_some_error(status: int, body: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 def test_every_payload_gives_some_error(payload: object) -> None:
     error_from_stream(payload, LOCAL).message.encode()
+
+
+def test_the_built_in_engine_is_named_and_not_its_address() -> None:
+    error = error_from_response(400, TOO_LONG.encode(), {}, EMBEDDED)
+    assert error.message == (
+        "request (9031 tokens) exceeds the available context size (2048 tokens) (the built-in engine answered 400)"
+    )
+    assert "another model" in error.hint
