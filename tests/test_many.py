@@ -375,6 +375,16 @@ def test_the_least_busy_server_is_asked_first() -> None:
     assert hosts.limit == 6
 
 
+def test_servers_that_are_all_idle_are_asked_by_turns() -> None:
+    asked: list[str] = []
+
+    async def work(item: int, slot: Slot) -> None:  # over before the next one begins
+        asked.append(slot.host)
+
+    run(range(90), work, hosts=Hosts(["a", "b", "c"]))
+    assert [asked.count(name) for name in "abc"] == [30, 30, 30]
+
+
 def test_work_that_failed_goes_to_another_server() -> None:
     for error in (Unreachable("down"), ModelNotFound("none", status=404), Busy("busy", status=503)):
         (outcome,) = run(["x"], work := Failing(error), hosts=Hosts(["a", "b"]))

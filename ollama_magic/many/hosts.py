@@ -35,6 +35,8 @@ class Place:
         """When it may be asked again, by the event loop's clock; infinite for never."""
         self.probing = False
         """Whether a request is on its way that will tell whether it is there again."""
+        self.asked = 0
+        """How many requests began here."""
         self._strikes = 0
 
     def room(self, now: float) -> int:
@@ -95,11 +97,14 @@ class Hosts:
         )
 
     def pick(self, now: float, avoid: str = "") -> Place | None:
-        """Where the next request goes; `avoid` only if there is no other. None where there is no room."""
+        """Where the next request goes, by turns where all are as busy; `avoid` only if there is no other.
+
+        None where there is no room.
+        """
         free = [place for place in self.places if place.room(now) > 0]
         if len(free) < 2:
             return free[0] if free else None
-        return min(free, key=lambda place: (place.name == avoid, place.load))
+        return min(free, key=lambda place: (place.name == avoid, place.load, place.asked))
 
     def room(self, now: float) -> int:
         """How many requests may begin now."""

@@ -205,6 +205,7 @@ class _Many(Generic[Item, T]):
         job.place, job.began = place, now
         job.attempts += 1
         job.entered = place.limiter.began()
+        place.asked += 1
         job.probes = place.probing = place.failures > 0
         task = self._loop.create_task(self._work(job.item, Slot(place.name, job.attempts)))
         self._running.add(task)
