@@ -375,6 +375,20 @@ def test_the_least_busy_server_is_asked_first() -> None:
     assert hosts.limit == 6
 
 
+def test_the_shares_of_servers_do_not_hang_on_the_limits_that_were_found_for_them() -> None:
+    hosts = Hosts(["a", "b"])
+    hosts.begin(fixed(2))
+    hosts.places[1].limiter = fixed(200)
+    chosen = []
+    for _ in range(6):
+        place = hosts.pick(0.0)
+        assert place is not None
+        chosen.append(place.name)
+        place.limiter.began()
+        place.asked += 1
+    assert chosen == ["a", "b", "a", "b", "b", "b"]  # from then on a has no room
+
+
 def test_servers_that_are_all_idle_are_asked_by_turns() -> None:
     asked: list[str] = []
 

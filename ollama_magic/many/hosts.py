@@ -45,11 +45,6 @@ class Place:
             return 0
         return int(not self.probing) if self.failures else self.limiter.room
 
-    @property
-    def load(self) -> float:
-        """From 0, idle, to 1, full."""
-        return self.limiter.busy / max(self.limiter.limit, 1)
-
     def works(self, now: float) -> None:
         """It answered."""
         self.answered_at = now
@@ -97,14 +92,15 @@ class Hosts:
         )
 
     def pick(self, now: float, avoid: str = "") -> Place | None:
-        """Where the next request goes, by turns where all are as busy; `avoid` only if there is no other.
+        """Where the next request goes: where the fewest are on their way, by turns where these are as many.
 
-        None where there is no room.
+        `avoid` only if there is no other; None where there is no room. What a server could take at once does not
+        count: limits found by trying differ by chance, and with them as weights equal servers had unequal shares.
         """
         free = [place for place in self.places if place.room(now) > 0]
         if len(free) < 2:
             return free[0] if free else None
-        return min(free, key=lambda place: (place.name == avoid, place.load, place.asked))
+        return min(free, key=lambda place: (place.name == avoid, place.limiter.busy, place.asked))
 
     def room(self, now: float) -> int:
         """How many requests may begin now."""
