@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -23,6 +24,12 @@ _HOMES = ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_
 # How long an example takes is the machine's affair.
 hypothesis.settings.register_profile("any machine", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_configure() -> None:
+    """Hear interrupts, and let the children hear them, also where a shell began all this in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
