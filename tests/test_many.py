@@ -437,6 +437,87 @@ def test_a_dead_server_of_several_costs_nothing_but_tries() -> None:
     assert min(asked.count("a"), asked.count("b")) > 100
 
 
+def test_what_waits_at_a_slow_server_is_asked_at_one_that_is_idle() -> None:
+    """Once only, and not where its answer has begun; also where one answers nothing at all."""
+    asked: list[tuple[int, str]] = []
+    taken_back: list[int] = []
+    begun = asyncio.Event()
+
+    async def work(item: int, slot: Slot) -> str:
+        asked.append((item, slot.host))
+        assert slot.attempt == 1
+        if slot.host == "quick":
+            await turns(3)
+            return "quick"
+        try:
+            if not begun.is_set():
+                begun.set()
+                slot.begun()
+                while len(taken_back) < 3:
+                    await asyncio.sleep(0)
+                return "slow"
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            taken_back.append(item)
+            raise
+        raise AssertionError
+
+    outcomes = run(range(40), work, hosts=Hosts(["slow", "quick"]))
+    assert sorted(each.item for each in outcomes) == list(range(40))
+    assert [each.error for each in outcomes if each.error] == []
+    assert all(each.value == each.host and each.attempts == 1 for each in outcomes)
+    (stayed,) = [each.item for each in outcomes if each.host == "slow"]
+    at_slow = [item for item, host in asked if host == "slow"]
+    assert at_slow[0] == stayed
+    assert taken_back == at_slow[:0:-1]  # the last first
+    assert len(asked) == 40 + len(taken_back) == 43
+
+
+def test_a_slow_server_does_not_hold_up_items_that_wait_for_its_answer() -> None:
+    """As those of a reader who wants rows in order, and gives more only when the first ones have come."""
+    answered: set[int] = set()
+    more = asyncio.Event()
+
+    async def items() -> AsyncIterator[int]:
+        for number in range(30):
+            while number >= 10 and not answered >= set(range(number - 9)):
+                more.clear()
+                await more.wait()
+            yield number
+
+    async def work(item: int, slot: Slot) -> None:
+        await (asyncio.Event().wait() if slot.host == "slow" else turns(3))
+        answered.add(item)
+        more.set()
+
+    assert len(run(items(), work, hosts=Hosts(["slow", "quick"]))) == 30
+
+
+def test_which_request_is_overdue_and_when() -> None:
+    hosts = Hosts(["slow", "quick", "dead"])
+    hosts.begin(fixed(4))
+    slow, quick, dead = hosts.places
+    entered = [slow.begins(100.0) for _ in range(4)]
+    assert hosts.overdue(100.0, [slow]) is None  # no other is known to answer
+    quick.ends(101.0, quick.begins(100.0), refused=False)
+    quick.works(101.0, 1.0)
+    # None of four is answered: by now, the last waits longer than 2 s if the first takes another half a second.
+    assert hosts.overdue(100.0, [slow]) == (100.5, slow, quick)
+    assert hosts.overdue(100.0, []) is None
+    slow.ends(108.0, entered.pop(), refused=False)
+    slow.works(108.0, 8.0)
+    assert hosts.overdue(108.0, [slow]) == (100.0 + 2.0 * 2 / 3, slow, quick)  # two in the time that three take
+    for each in entered:
+        slow.ends(109.0, each, refused=False)
+    slow.begins(200.0)  # it had nothing to do for long: that does not count
+    assert hosts.overdue(200.0, [slow]) == (200.0 - 9.0 + 2.0 * 2, slow, quick)
+    dead.begins(200.0)
+    dead.failures = 1
+    assert hosts.overdue(200.0, [dead]) == (202.0, dead, quick)
+    quick.failures = 1  # set aside: nothing is moved there
+    assert hosts.overdue(200.0, [dead]) == (200.0 + 2 * 8.0, dead, slow)
+
+
 def test_when_a_server_is_set_aside_and_for_how_long() -> None:
     place = Place("a", fixed(4))
     place.strike(10.0, 9.0, 2)
@@ -447,7 +528,7 @@ def test_when_a_server_is_set_aside_and_for_how_long() -> None:
     assert place.failures == 1
     place.strike(11.5, 11.1, 2)  # the one that looked whether it is back
     assert (place.failures, place.free_at) == (2, 13.5)
-    place.works(0.0)
+    place.works(0.0, 1.0)
     assert (place.failures, place.room(14.0)) == (0, 4)
 
 

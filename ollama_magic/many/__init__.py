@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .hosts import Hosts
+from .jobs import Outcome, Slot
 from .limiter import Limiter
-from .running import Outcome, Slot, run_many
+from .running import run_many
 
 __all__ = ["Hosts", "Limiter", "Outcome", "Slot", "run_many"]

@@ -2,6 +2,9 @@
 
 Strategy: each server has a limit of its own, since they may be of different sizes. One that is set aside is tried
 again by a single request after 1, 2, 4, ... seconds, and is a server like the others as soon as that is answered.
+More is on its way to a server than it answers at once, and nobody knows beforehand how slow it is: when there is
+nothing more to ask, requests may wait for long at a slow one while a quick one is idle. `overdue` says which had better
+move.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .limiter import Limiter
 
@@ -18,6 +21,10 @@ __all__ = ["Hosts", "Place"]
 
 _FIRST_ASIDE_S: Final = 1.0
 _LONGEST_ASIDE_S: Final = 60.0
+_RECENT: Final = 16
+"""Of so many answers, about, a server's usual time is the mean."""
+_MUCH_LONGER: Final = 2.0
+"""A request moves where it is expected to wait so many times as long as the idle server usually takes."""
 
 
 class Place:
@@ -37,7 +44,26 @@ class Place:
         """Whether a request is on its way that will tell whether it is there again."""
         self.asked = 0
         """How many requests began here."""
+        self.answers = 0
+        """How many of them were answered."""
+        self.usual_s = 0.0
+        """Seconds from a request to its answer, the mean of the last ones."""
         self._strikes = 0
+        # For how long it had something to do, until it last had nothing; and since when it has.
+        self._busy_s = self._busy_since = 0.0
+
+    def begins(self, now: float) -> float:
+        """A request begins; what to give to `ends`."""
+        if not self.limiter.busy:
+            self._busy_since = now
+        self.asked += 1
+        return self.limiter.began()
+
+    def ends(self, now: float, entered: float, *, refused: bool) -> None:
+        """A request ended, however it did."""
+        self.limiter.ended(entered, refused=refused)
+        if not self.limiter.busy:
+            self._busy_s += now - self._busy_since
 
     def room(self, now: float) -> int:
         """How many requests may begin here now."""
@@ -45,9 +71,11 @@ class Place:
             return 0
         return int(not self.probing) if self.failures else self.limiter.room
 
-    def works(self, now: float) -> None:
-        """It answered."""
+    def works(self, now: float, seconds: float) -> None:
+        """It answered, after `seconds`."""
         self.answered_at = now
+        self.answers += 1
+        self.usual_s += (seconds - self.usual_s) / min(self.answers, _RECENT)
         self.failures = self._strikes = 0
 
     def rests(self, until: float) -> None:
@@ -66,6 +94,13 @@ class Place:
             self._strikes = 0
             self.failures += 1
             self.free_at = now + min(_LONGEST_ASIDE_S, self._aside_s * 2.0 ** (self.failures - 1))
+
+    def waits_from(self, seconds: float) -> float:
+        """From when on its last request is expected to wait longer than `seconds`, by how fast it has answered so far.
+
+        One that has not answered yet is taken to be about to.
+        """
+        return self._busy_since - self._busy_s + seconds * (self.answers + 1) / max(self.limiter.busy, 1)
 
     def leave(self) -> None:
         """It will never answer these requests."""
@@ -101,6 +136,22 @@ class Hosts:
         if len(free) < 2:
             return free[0] if free else None
         return min(free, key=lambda place: (place.name == avoid, place.limiter.busy, place.asked))
+
+    def overdue(self, now: float, among: Iterable[Place]) -> tuple[float, Place, Place] | None:
+        """Of `among`, the server whose last request had better move first: from when on, from where, and where to.
+
+        None where no server that is known to answer has room.
+        """
+        idle = [each for each in self.places if each.answers and not each.failures and each.room(now) > 0]
+        if not idle:
+            return None
+        quick = min(idle, key=lambda place: place.usual_s)
+        seconds = _MUCH_LONGER * quick.usual_s
+        found = [(each.waits_from(seconds), each) for each in among if each is not quick]
+        if not found:
+            return None
+        when, slow = min(found, key=lambda pair: pair[0])
+        return when, slow, quick
 
     def room(self, now: float) -> int:
         """How many requests may begin now."""

@@ -7,8 +7,9 @@
 Strategy: the generator itself is the scheduler. It takes an item only when there is room for it, so a million of them
 are never held, and it takes none while its reader is busy. It begins one at a time, with a turn of the loop between
 two: so the first request is sent while the second is prepared, and not once all of them are. A piece of work that
-failed and may heal waits in a heap, without occupying its slot. Closing the generator cancels what runs and waits
-until it has closed what it held.
+failed and may heal waits in a heap, without occupying its slot. When there is nothing more to begin, what still waits
+at a slow server is taken back and asked at one that has nothing to do. Closing the generator cancels what runs and
+waits until it has closed what it held.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import itertools
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from ..errors import Busy, OllamaMagicError, Stalled, Unreachable
 from .healing import PATIENT, Try, wait_after
 from .hosts import Hosts
+from .jobs import Item, Job, Outcome, Slot, T
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -33,49 +34,10 @@ if TYPE_CHECKING:
     from .hosts import Place
     from .limiter import Limiter
 
-__all__ = ["Outcome", "Slot", "run_many"]
+__all__ = ["run_many"]
 
 _AHEAD: Final = 4
 """Of items that have to be awaited, so many-th a part of the limit is taken ahead."""
-
-Item = TypeVar("Item")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """What a piece of work may use: the server it goes to ("" where there is only one), and which try this is."""
-
-    host: str = ""
-    attempt: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[Item, T]):
-    """What came of one item: its `value`, or the `error` of its last try. `seconds` are those of the last try."""
-
-    index: int
-    item: Item
-    value: T | None = None
-    error: Exception | None = None
-    attempts: int = 1
-    host: str = ""
-    seconds: float = 0.0
-
-
-class _Job(Generic[Item]):
-    """One item on its way."""
-
-    __slots__ = ("attempts", "began", "entered", "index", "item", "place", "probes")
-
-    def __init__(self, index: int, item: Item) -> None:
-        self.index, self.item = index, item
-        self.attempts = 0
-        self.began = 0.0
-        self.entered = 0.0
-        self.place: Place | None = None
-        self.probes = False
-        """Whether this try is the one that tells whether a server is there again."""
 
 
 async def run_many(
@@ -121,10 +83,12 @@ class _Many(Generic[Item, T]):
         self._wanted = asyncio.Event()
         self._exhausted = False
         self._failure: BaseException | None = None
-        self._later: list[tuple[float, int, _Job[Item]]] = []
-        self._running: set[asyncio.Task[T]] = set()
-        self._ended: deque[tuple[_Job[Item], asyncio.Task[T]]] = deque()
+        self._later: list[tuple[float, int, Job[Item]]] = []
+        self._running: dict[asyncio.Task[T], Job[Item]] = {}
+        self._ended: deque[tuple[Job[Item], asyncio.Task[T]]] = deque()
         self._over: Exception | None = None
+        self._idle_since = math.inf
+        """Since when there has been nothing new to begin."""
         self._wake: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -156,20 +120,20 @@ class _Many(Generic[Item, T]):
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
 
-    def _next(self, now: float) -> _Job[Item] | None:
+    def _next(self, now: float) -> Job[Item] | None:
         """What is to be done next, None where there is nothing now."""
         if self._later and self._later[0][0] <= now:
             return heapq.heappop(self._later)[2]
         if self._source is not None and not self._exhausted:
             try:
-                return _Job(next(self._count), next(self._source))
+                return Job(next(self._count), next(self._source))
             except StopIteration:
                 self._exhausted = True
             except Exception as error:  # raised when what runs has ended
                 self._exhausted, self._failure = True, error
         if not self._exhausted:
             self._wanted.set()
-        return _Job(next(self._count), self._taken.popleft()) if self._taken else None
+        return Job(next(self._count), self._taken.popleft()) if self._taken else None
 
     # ---- the scheduler -----------------------------------------------------------------------------------------
 
@@ -200,24 +164,53 @@ class _Many(Generic[Item, T]):
         job = None if place is None else self._next(now)
         if place is None or job is None:
             return False
-        if job.place is place:  # it failed there: rather somewhere else
+        if job.moves_to is None:
+            self._idle_since = math.inf
+        if job.moves_to is not None and job.moves_to.room(now) > 0:
+            place = job.moves_to
+        elif job.place is place:  # it failed there: rather somewhere else
             place = self._hosts.pick(now, avoid=place.name) or place
-        job.place, job.began = place, now
+        job.place, job.began, job.moves_to = place, now, None
         job.attempts += 1
-        job.entered = place.limiter.began()
-        place.asked += 1
+        job.entered = place.begins(now)
         job.probes = place.probing = place.failures > 0
-        task = self._loop.create_task(self._work(job.item, Slot(place.name, job.attempts)))
-        self._running.add(task)
-        task.add_done_callback(lambda task: self._note(job, task))
+        task = self._loop.create_task(self._work(job.item, Slot(place.name, job.attempts, job.begun)))
+        self._running[task] = job
+        task.add_done_callback(self._note)
         return True
 
-    def _note(self, job: _Job[Item], task: asyncio.Task[T]) -> None:
-        self._running.discard(task)
-        self._ended.append((job, task))
+    def _move(self, now: float) -> float:
+        """Take back a request that waits at a slow server while another one has nothing to do; when to look again.
+
+        One at a time. Where more items may come, only once none has come for as long as an answer usually takes.
+        """
+        if not self._hosts.several:
+            return math.inf
+        last: dict[Place, asyncio.Task[T]] = {}  # they are in the order in which they began
+        for task, job in self._running.items():
+            if job.moves_to is not None:
+                return math.inf
+            if job.place is not None and not job.stays:
+                last[job.place] = task
+        found = self._hosts.overdue(now, last)
+        if found is None:
+            return math.inf
+        when, slow, quick = found
+        self._idle_since = min(self._idle_since, now)
+        if not self._exhausted:
+            when = max(when, self._idle_since + quick.usual_s)
+        if when > now:
+            return when
+        job = self._running[last[slow]]
+        job.moves_to, job.stays = quick, True
+        last[slow].cancel()
+        return math.inf
+
+    def _note(self, task: asyncio.Task[T]) -> None:
+        self._ended.append((self._running.pop(task), task))
         self._wake_up()
 
-    def _rest(self) -> Iterator[_Job[Item]]:
+    def _rest(self) -> Iterator[Job[Item]]:
         """What is not begun any more."""
         while self._later:
             yield heapq.heappop(self._later)[2]
@@ -227,7 +220,7 @@ class _Many(Generic[Item, T]):
     async def _wait(self, now: float) -> None:
         """Until something ended, came in or, after `now`, is due: what was due by then waits for room alone."""
         due = min((at for at, *_ in self._later[:1] if at > now), default=math.inf)
-        due = min(due, self._hosts.wakes_at(now))
+        due = min(due, self._hosts.wakes_at(now), self._move(now))
         if due < math.inf:
             self._timer = self._loop.call_at(due, self._wake_up)
         self._wake = self._loop.create_future()
@@ -254,11 +247,15 @@ class _Many(Generic[Item, T]):
                 raise error
             place, now = job.place, self._loop.time()
             assert place is not None
-            again = None if error is None else self._again(job, place, error, now)
-            place.limiter.ended(job.entered, refused=isinstance(error, Busy | Stalled))
+            if job.moves_to is not None and task.cancelled():
+                again: float | None = 0.0
+                job.attempts -= 1
+            else:
+                again = None if error is None else self._again(job, place, error, now)
+            place.ends(now, job.entered, refused=isinstance(error, Busy | Stalled))
             place.probing = place.probing and not job.probes
             if error is None:
-                place.works(now)
+                place.works(now, now - job.began)
             if again is not None:
                 heapq.heappush(self._later, (now + again, job.index, job))
                 continue
@@ -267,7 +264,7 @@ class _Many(Generic[Item, T]):
             found.append(Outcome(job.index, job.item, value, error, job.attempts, place.name, seconds))
         return found
 
-    def _again(self, job: _Job[Item], place: Place, error: Exception, now: float) -> float | None:
+    def _again(self, job: Job[Item], place: Place, error: Exception, now: float) -> float | None:
         """Seconds until the work is tried again, None for never."""
         wait = wait_after(error, Try(place, job.began, now, job.attempts), self._hosts, self._retry)
         if wait is None and self._over is None:

@@ -227,8 +227,10 @@ class Engine:
             async for event in events:
                 match event:
                     case Text():
+                        slot.begun()
                         text += event.text
                     case Thinking():
+                        slot.begun()
                         thinking += event.text
                     case Restart():
                         text = thinking = ""

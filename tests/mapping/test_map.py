@@ -367,6 +367,19 @@ def test_a_thousand_faults_and_the_rest_is_whole() -> None:
     assert min(fakes[0].questions, fakes[2].questions) > 250
 
 
+@pytest.mark.parametrize("iterable", [False, True], ids=["list", "iterable"])
+def test_rows_that_wait_at_a_slow_server_are_asked_at_a_quick_one(ruled: RuledOllama, iterable: bool) -> None:
+    gate = threading.Event()
+    with RuledOllama() as slow:
+        slow.rule = lambda prompt: Script().waits_for(gate).says("late")
+        rows = [f"{number}" for number in range(100)]
+        found = mapped(ruled, iter(rows) if iterable else rows, hosts=[slow.url, ruled.url], concurrency=8)
+        assert [row["answer"] for row in found] == rows
+        assert 0 < slow.questions <= 8
+        assert ruled.questions == 100
+        gate.set()
+
+
 @pytest.mark.slow
 def test_no_server_is_raised_soon(ruled: RuledOllama) -> None:
     ruled.close()
