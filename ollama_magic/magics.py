@@ -60,7 +60,7 @@ class OllamaMagics(Magics):
     first_byte_timeout = _unset(AnyTrait, "seconds to wait for the first byte of an answer, 0 for ever")
     stall_timeout = _unset(AnyTrait, "seconds of silence allowed in the middle of an answer, 0 for ever")
     gguf = _unset(Unicode, "weights for the embedded engine, a .gguf file")
-    cache = _unset(Unicode, "off, use or refresh: whether answers are kept on disk and replayed")
+    cache = _unset(AnyTrait, "off, use or refresh: whether answers are kept on disk and replayed")
     pace = _unset(Float, "speed of a replay: 0 at once, 1 with the recorded pauses")
     budget = _unset(Int, "most tokens that one object of the notebook may cost in a prompt")
     rounds = _unset(Int, "how often in a row a model may ask for tools")

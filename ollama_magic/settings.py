@@ -96,7 +96,7 @@ class Settings:
     stall_timeout: float | None = _setting(120.0, values.time_limit, "seconds of silence allowed inside an answer")
     gguf: Path | None = _setting(None, values.file_path, "weights for the embedded engine, a .gguf file")
     cache: Literal["off", "use", "refresh"] = _setting(
-        "off", values.one_of("off", "use", "refresh"), "whether answers are kept on disk and replayed"
+        "off", values.cache_policy, "whether answers are kept on disk and replayed"
     )
     pace: float = _setting(0.0, values.number, "speed of a replay: 0 at once, 1 with the recorded pauses, 0.5 half")
     budget: int = _setting(2000, _COUNT, "most tokens that one object of the notebook may cost in a prompt")

@@ -19,24 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "NotAllowed",
-    "any_text",
-    "boolean",
-    "duration",
-    "file_path",
-    "host",
-    "key",
-    "meant",
-    "name",
-    "option_mapping",
-    "parse_option_value",
-    "number",
-    "one_of",
-    "thinking",
-    "time_limit",
-    "trusted_hosts",
+    "NotAllowed", "any_text", "boolean", "cache_policy", "duration", "file_path", "host", "key", "meant", "name",
+    "option_mapping", "parse_option_value", "number", "one_of", "thinking", "time_limit", "trusted_hosts",
     "whole_number",
-]
+]  # fmt: skip
 
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
@@ -86,6 +72,16 @@ def boolean(value: object) -> bool:
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
     raise NotAllowed("true or false (also 1/0, yes/no, on/off)", (*_TRUE, *_FALSE))
+
+
+def cache_policy(value: object) -> str:
+    """off, use or refresh; True is use, and False off."""
+    word = str(value).strip().lower()
+    if word in (*_TRUE, *_FALSE):
+        return "use" if word in _TRUE else "off"
+    if word in ("use", "refresh"):
+        return word
+    raise NotAllowed("one of off, use, refresh; true is use, false is off", ("off", "use", "refresh"))
 
 
 def any_text(value: object) -> str:

@@ -84,7 +84,7 @@ def evaluate(
     Each prompt is asked `repeats` times; with a seed, each time with the next one.
     Models are asked one after another, each with `concurrency` prompts at once (by itself as many as help, which makes
     single answers slower: 1 measures best). Answers are kept in the cache as they come and not asked for again, unless
-    cache="off" or "refresh". A prompt or a check that fails is an error of its own. `settings` as for `ask`.
+    cache is False or "refresh". A prompt or a check that fails is an error of its own. `settings` as for `ask`.
     Raises SettingsError before anything is sent; an interrupt raises EvaluationStopped, and what there is then is in
     `ollama_magic.last_evaluation`.
     """

@@ -44,7 +44,7 @@ def map(
     all is well, else says what is wrong with that row, whatever happens to the others. Columns of these names that were
     there before are replaced, unless the prompt asks about them, which is refused.
 
-    Answers are kept on disk as they come (cache="off" turns that off and asks each row by itself): after an interrupt
+    Answers are kept on disk as they come (cache=False turns that off and asks each row by itself): after an interrupt
     or a crash, running it again asks only what is missing. `refresh` asks again. Rows that ask the same are asked once.
 
     `concurrency`: requests at once on each server; without it that adapts to what the server can do. `hosts`: several

@@ -202,7 +202,7 @@ def test_rows_that_ask_the_same_are_asked_once_unless_nothing_is_kept(ruled: Rul
     assert ruled.questions == 3
     mapped(ruled, rows, refresh=True)
     assert ruled.questions == 6
-    mapped(ruled, rows[:30], cache="off")
+    mapped(ruled, rows[:30], cache=False)
     assert ruled.questions == 36
 
 
