@@ -6,12 +6,13 @@ A column's kind is one of "text", "integer", "number", "truth" and "any"; frames
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import SettingsError
 from ..schema import Mismatch, as_plain
+from ..schema.validate import lookup
 from .template import is_missing
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ ERROR: Final = "error"
 """The column that says what went wrong, in each result."""
 _ANSWER: Final = "answer"
 _KINDS: Final[dict[str, Kind]] = {"string": "text", "integer": "integer", "number": "number", "boolean": "truth"}
+_BY_TYPE: Final[dict[type, Kind]] = {str: "text", int: "integer", float: "number", bool: "truth"}
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,15 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
     if shape is None:
         found = Columns((into or _ANSWER,), ("text",))
     else:
-        properties = shape.json_schema.get("properties", {})
+        root = shape.json_schema
+        properties = root.get("properties", {})
         if shape.wrapped or not properties:
-            kind = _kind(properties.get(shape.wrapped, {}))
+            kind = _kind(properties.get(shape.wrapped, {}), root)
             found = Columns((into or _ANSWER,), (kind,), (), shape)
         else:
-            fields = tuple(properties)
-            names = tuple(f"{into}_{field}" if into else field for field in fields)
-            found = Columns(names, tuple(_kind(properties[field]) for field in fields), fields, shape)
+            names = tuple(f"{into}_{field}" if into else field for field in properties)
+            kinds = tuple(_kind(each, root) for each in properties.values())
+            found = Columns(names, kinds, tuple(properties), shape)
     if ERROR in found.names:
         raise SettingsError(
             f"A column of answers cannot be called {ERROR!r}: that is where it says what went wrong",
@@ -91,23 +94,45 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
     return found
 
 
-def _kind(schema: Any) -> Kind:
-    """The kind of a field; one that may also be null is of the kind it else is."""
+def _kind(schema: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Kind:
+    """The kind of a field; one that may also be null is of the kind it else is. References are looked up in `root`."""
     if not isinstance(schema, Mapping):
         return "any"
-    inner = schema.get("anyOf")
-    if isinstance(inner, list):
-        kinds = {_kind(each) for each in inner if not (isinstance(each, Mapping) and each.get("type") == "null")}
-        return kinds.pop() if len(kinds) == 1 else "any"
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        named = [each for each in kind if each != "null"]
-        kind = named[0] if len(named) == 1 else None
-    return _KINDS.get(kind, "any") if isinstance(kind, str) else "any"
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        try:
+            found = None if reference in inside else lookup(reference, root)
+        except LookupError:
+            found = None
+        return _kind(found, root, (*inside, reference))
+    for word in ("anyOf", "oneOf", "allOf"):
+        inner = schema.get(word)
+        if isinstance(inner, list):
+            return _of_all({_kind(each, root, inside) for each in inner if not _is_null(each)})
+    types = schema.get("type")
+    if types is None and ("enum" in schema or "const" in schema):
+        values = schema["enum"] if isinstance(schema.get("enum"), list) else [schema.get("const")]
+        return _of_all({_BY_TYPE.get(type(each), "any") for each in values if each is not None})
+    named = types if isinstance(types, list) else [types]
+    return _of_all({_KINDS.get(str(each), "any") for each in named if each != "null"})
+
+
+def _is_null(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "null"
+
+
+def _of_all(kinds: set[Kind]) -> Kind:
+    """The kind of a column for values of all these kinds."""
+    if kinds == {"integer", "number"}:
+        return "number"
+    return kinds.pop() if len(kinds) == 1 else "any"
 
 
 def _plain(value: Any) -> Any:
+    """`value` as dicts, lists, texts and numbers, as far as it can be written so: a Decimal in it stays one."""
     try:
         return as_plain(value)
     except (TypeError, ValueError):
-        return value
+        if is_dataclass(value):
+            value = {each.name: getattr(value, each.name) for each in fields(value)}
+        return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value

@@ -131,7 +131,11 @@ def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> An
     found, results = frame.copy(deep=False), _fitting(results, columns)
     for place, (name, kind) in enumerate(zip(columns.names, columns.kinds, strict=True)):
         values = [result[0][place] for result in results]
-        found[name] = pandas.Series(values, index=found.index, dtype=_PANDAS[kind])
+        try:
+            column = pandas.Series(values, index=found.index, dtype=_PANDAS[kind])
+        except (TypeError, ValueError):  # a type of the user's own gives something else than its schema says
+            column = pandas.Series(values, index=found.index, dtype="object")
+        found[name] = column
     found[ERROR] = pandas.Series([result[1] for result in results], index=found.index, dtype="string")
     return found
 
@@ -150,7 +154,7 @@ def _fitted(values: tuple[Any, ...], error: str | None, columns: Columns) -> Res
             else:
                 told = str(value) if abs(value) < 10**40 else f"a number of {value.bit_length()} bits"
                 error, value = " ".join(filter(None, (error, f"{name}: {told} is too large for its column"))), None
-        found.append(_written(value))
+        found.append(str(value) if kind == "text" and not isinstance(value, str | None) else _written(value))
     return tuple(found), error and _written(error)
 
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import json
 import re
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas
 import polars
+import pydantic
 import pytest
 
 import ollama_magic
 from ollama_magic.errors import SettingsError, Unauthorized, Unreachable
 from ollama_magic.mapping import MapStopped
+from ollama_magic.mapping.columns import columns_for
+from ollama_magic.schema import schema_for
 from tests.fake_rules import RuledOllama, busy
 from tests.fake_script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SCHEMA = "label: str, score: float, sure: bool, n: int | None, tags: list[str]"
 TOO_LONG = '{"error":"the request exceeds the available context size, try increasing it"}'
@@ -96,6 +102,77 @@ def test_a_value_of_another_kind_than_a_column_of_polars_has_is_an_error_of_its_
     assert list(found["n"]) == [5, 5, 5]
     assert list(found["x"])[::2] == [{"a": 1}] * 2
     assert list(found["error"]) == [None, "x: 1 is of another kind than the rows before it", None]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Seen(pydantic.BaseModel):
+    colour: Colour
+    other: Colour | None = None
+    size: int | float
+    much: Literal[1, 2]
+    mixed: Literal["one", 1]
+    about: Seen | None = None
+
+
+@pytest.mark.parametrize("make", [pandas.DataFrame, polars.DataFrame], ids=["pandas", "polars"])
+def test_fields_that_refer_to_a_definition_have_its_type(ruled: RuledOllama, make: Any) -> None:
+    ruled.rule = lambda prompt: json.dumps({"colour": "red", "size": len(prompt), "much": 2, "mixed": 1})
+    found = mapped(ruled, make({"text": ["x", "yy"]}), schema=Seen)
+    kinds = ("string", "string", "float64", "Int64", "object")
+    if make is polars.DataFrame:
+        kinds = ("String", "String", "Float64", "Int64", "Int64")
+    names = ("colour", "other", "size", "much", "mixed")
+    assert {name: str(found[name].dtype) for name in names} == dict(zip(names, kinds, strict=True))
+    assert list(found["colour"]) == ["red", "red"]
+    assert list(found["size"]) == [5.0, 6.0]
+
+
+def test_kinds_of_columns() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": ["integer", "number", "null"]}, "b": {"const": 3}, "c": {"enum": [True, None]},
+            "d": {"oneOf": [{"$ref": "#/properties/c"}, {"type": "null"}]}, "e": {"allOf": [{"type": "string"}]},
+            "f": {"anyOf": [{"$ref": "#/properties/f"}]}, "g": True, "h": {"enum": ["x", 1]}, "i": {},
+        },
+    }  # fmt: skip
+    found = columns_for(schema_for(schema), None)
+    assert dict(zip(found.names, found.kinds, strict=True)) == {
+        "a": "number", "b": "integer", "c": "truth", "d": "truth", "e": "text",
+        "f": "any", "g": "any", "h": "any", "i": "any",
+    }  # fmt: skip
+
+
+@dataclass
+class Priced:
+    price: Decimal
+    file: Path
+
+
+def test_values_of_a_type_that_json_does_not_have(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: '{"price": 1.5, "file": "a/b"}'
+    (row,) = mapped(ruled, ["x"], schema=Priced)
+    assert (row["error"], row["price"]) == (None, Decimal("1.5"))
+    frame = mapped(ruled, pandas.DataFrame({"text": ["x"]}), schema=Priced)
+    assert list(frame["file"]) == [str(Path("a/b"))]
+    assert frame["error"].isna().all()
+
+
+class Odd(pydantic.BaseModel):
+    number: int
+
+    @pydantic.field_serializer("number")
+    def _told(self, number: int) -> str:
+        return f"no. {number}"
+
+
+def test_a_type_that_gives_something_else_than_its_schema_says(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: '{"number": 3}'
+    assert list(mapped(ruled, pandas.DataFrame({"text": ["x"]}), schema=Odd)["number"]) == ["no. 3"]
 
 
 def test_a_text_column_and_a_prefix(ruled: RuledOllama) -> None:
