@@ -74,6 +74,8 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
 
     Raises SettingsError where one would be called as the column of errors is.
     """
+    if not isinstance(into, str | None):
+        raise SettingsError(f"into cannot be {into!r}", hint="It is the name of the new column, such as into='label'.")
     if shape is None:
         found = Columns((into or _ANSWER,), ("text",))
     else:

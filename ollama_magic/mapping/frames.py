@@ -57,7 +57,7 @@ def source_of(data: Any) -> Source:
         raise SettingsError(f"A {kind} has no rows to map", hint=_HINT)
     if isinstance(data, list | tuple):
         return _of_list(data)
-    return Source(lambda names: iter(data), None, _length(data), None)
+    return Source(lambda names: map(_row, data), None, _length(data), None)
 
 
 def _library(data: Any) -> tuple[str, str]:
@@ -87,19 +87,29 @@ def _length(data: Any) -> int | None:
 # ---- lists and iterables ---------------------------------------------------------------------------------------
 
 
+def _row(item: Any) -> Any:
+    """`item`, as a mapping if it has named fields: a named tuple, a row of sqlite3, a row of a frame."""
+    if isinstance(item, str | Mapping):
+        return item
+    if isinstance(item, tuple) and hasattr(item, "_asdict"):
+        return item._asdict()
+    return dict(item) if hasattr(item, "keys") and hasattr(item, "__getitem__") else item
+
+
 def _of_list(data: Sequence[Any]) -> Source:
+    items = [_row(item) for item in data]
     columns: dict[str, None] = {}
-    known = bool(data)
-    for item in data:
+    known = bool(items)
+    for item in items:
         known = known and isinstance(item, Mapping)
         if known:
             columns.update(dict.fromkeys(map(str, item)))
     return Source(
-        lambda names: iter(data),
+        lambda names: iter(items),
         tuple(columns) if known else None,
-        len(data),
+        len(items),
         lambda results, columns, name: [
-            joined(item, name, result, columns) for item, result in zip(data, results, strict=True)
+            joined(item, name, result, columns) for item, result in zip(items, results, strict=True)
         ],
     )
 

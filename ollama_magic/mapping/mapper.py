@@ -35,9 +35,10 @@ def map(
 ) -> Any:
     """Ask `prompt` for each row of `data`, its columns put in (`Classify: {text}`), and give the rows with the answers.
 
-    `data`: a data frame of pandas or polars, a list of texts or dictionaries: the same comes back, in the same order.
-    Any other iterable gives an iterator of dictionaries and is never held in memory. A data frame of Dask is mapped by
-    its workers, a partition at a time, when it is computed.
+    `data`: a data frame of pandas or polars, which comes back with new columns, or a list of texts, dictionaries or
+    named tuples, which comes back as dictionaries, in the same order. Any other iterable gives an iterator of
+    dictionaries and is never held in memory. A data frame of Dask is mapped by its workers, a partition at a time, when
+    it is computed.
 
     New columns: `into` ("answer" if not given) has the text; with a `schema`, such as "label: str, score: float", each
     of its fields is a column of that type, with `into` and an underscore before it if given. `error` is missing where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bridge import shared
@@ -105,12 +106,12 @@ async def _prepared(session: Session, how: How) -> Prepared:
 def _limiter(how: How, settings: Settings) -> Limiter:
     if how.concurrency is None:
         return Limiter(_START[settings.mode])
-    if isinstance(how.concurrency, bool) or not isinstance(how.concurrency, int) or how.concurrency < 1:
+    if isinstance(how.concurrency, bool) or not isinstance(how.concurrency, Integral) or how.concurrency < 1:
         raise SettingsError(
             f"concurrency cannot be {how.concurrency!r}",
             hint="It is how many requests run at once on each server, from 1; without it that adapts by itself.",
         )
-    return Limiter(how.concurrency, adapt=False)
+    return Limiter(int(how.concurrency), adapt=False)
 
 
 async def _first_of(settings: Mapping[str, Settings], what: Any) -> str:

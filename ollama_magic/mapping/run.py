@@ -74,6 +74,10 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
 
     Raises SettingsError for a column that is not there, and where the answers would replace one that is asked about.
     """
+    if not isinstance(prompt, str):
+        raise SettingsError(
+            f"The prompt is no text but {type(prompt).__name__}", hint="Write one such as 'Classify: {text}'."
+        )
     template = Template(prompt, names)
     if ERROR in template.names:
         raise SettingsError(

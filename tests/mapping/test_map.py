@@ -7,13 +7,16 @@ import itertools
 import json
 import re
 import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy
 import pandas
 import polars
 import pydantic
@@ -209,6 +212,23 @@ def test_polars_lists_series_and_texts(ruled: RuledOllama) -> None:
     assert len(mapped(ruled, pandas.DataFrame({"text": []}))) == 0
 
 
+class Word(NamedTuple):
+    text: str
+    n: int
+
+
+def test_rows_with_named_fields_have_columns(ruled: RuledOllama) -> None:
+    expected = [{"text": "x", "n": 1, "answer": "x-1", "error": None}]
+    assert mapped(ruled, [Word("x", 1)], "Say {text}-{n}") == expected
+    assert list(mapped(ruled, iter([Word("x", 1)]), "Say {text}-{n}")) == expected
+    frame = pandas.DataFrame({"text": ["x"], "n": [1]})
+    assert list(mapped(ruled, frame.itertuples(index=False), "Say {text}-{n}")) == expected
+    assert mapped(ruled, [row for _, row in frame.iterrows()], "Say {text}-{n}") == expected
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.row_factory = sqlite3.Row
+        assert list(mapped(ruled, db.execute("SELECT 'x' AS text, 1 AS n"), "Say {text}-{n}")) == expected
+
+
 @pytest.mark.slow
 def test_an_iterable_is_read_as_it_is_answered_and_no_further(ruled: RuledOllama) -> None:
     taken = 0
@@ -300,7 +320,7 @@ def test_a_broken_cache_costs_no_answer(ruled: RuledOllama, tmp_path: Path) -> N
 def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
     gate = threading.Event()
     ruled.rule = lambda prompt: Script().waits_for(gate).says("done")
-    asking = threading.Thread(target=lambda: mapped(ruled, list("abcdefgh"), concurrency=3))
+    asking = threading.Thread(target=lambda: mapped(ruled, list("abcdefgh"), concurrency=numpy.int64(3)))
     asking.start()
     while ruled.busy < 3:
         time.sleep(0.001)
@@ -325,7 +345,11 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         (pandas.DataFrame({"error": ["E1"]}), "Explain {error}", {}, "asks about a column 'error'"),
         (["x"], "Explain {error}", {}, "asks about a column 'error'"),
         (["x"], "{a}", {"into": "error"}, "cannot be called 'error'"),
+        (["x"], "{a}", {"into": 3}, "into cannot be 3"),
+        (["x"], None, {}, "The prompt is no text but NoneType"),
+        ([Word("x", 1)], "{txet}", {}, "did you mean 'text'"),
         (["x"], "{a}", {"concurrency": 0}, "concurrency cannot be 0"),
+        (["x"], "{a}", {"concurrency": "4"}, "concurrency cannot be '4'"),
         (["x"], "{a}", {"hosts": "gpu1"}, "no list of servers"),
         (["x"], "{a}", {"schema": "no schema at all"}, "schema"),
         (["x"], "{a}", {"temprature": "hot", "mode": "loud"}, "mode cannot be 'loud'"),
