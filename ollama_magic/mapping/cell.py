@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Final
 
 from ..composing import shape_for
 from ..errors import SettingsError
 from ..options import nearest
 from ..render import say
+from ..units import counted
 from .columns import ERROR, columns_for
 from .daskframes import map_dask
 from .frames import is_dask, source_of
@@ -25,6 +27,7 @@ _NOT_WITH = {
     "attach": "-a", "tools": "--tools", "web": "--web", "go_on": "-c", "thread": "-i", "new": "--new",
     "compares": "--compare, --sweep, -n or --blind", "bg": "--bg", "confirm": "--confirm",
 }  # fmt: skip
+_LONGEST_ERROR: Final = 300
 
 
 def map_cell(parsed: Parsed, prompt: str, namespace: Mapping[str, Any], shell: Any) -> None:
@@ -84,8 +87,8 @@ def _preview(data: Any, prompt: str, columns: Any) -> str:
     source = source_of(data)
     template = template_for(prompt, source.columns, columns)
     first = next(iter(source.rows(template.names)), None) if source.build is not None else None
-    told = "?" if source.count is None else f"{source.count:,}"
-    made = f"{told} rows would be asked; the answers become {', '.join(columns.names)} and {ERROR}."
+    told = "? rows" if source.count is None else counted(source.count, "row")
+    made = f"{told} would be asked; the answers become {', '.join(columns.names)} and {ERROR}."
     if first is None:
         return made
     row = first if hasattr(first, "keys") else {template.names[0]: first}
@@ -96,6 +99,7 @@ def _summary(found: Any, target: str, names: tuple[str, ...]) -> str:
     if not hasattr(found, "__len__"):
         return f"{target} gives the rows as they are answered: for row in {target}: ..."
     errors = found[ERROR] if not isinstance(found, list) else [row[ERROR] for row in found]
-    failed = sum(isinstance(each, str) for each in errors)
-    wrong = f", {failed:,} of them with an error" if failed else ""
-    return f"{target}: {len(found):,} rows{wrong}; new columns {', '.join(names)}, {ERROR}."
+    wrong = [each for each in errors if isinstance(each, str)]
+    failed = f", {len(wrong):,} of them with an error" if wrong else ""
+    first = f"\nThe first error: {shorten(wrong[0], _LONGEST_ERROR, placeholder=' ...')}" if wrong else ""
+    return f"{target}: {counted(len(found), 'row')}{failed}; new columns {', '.join(names)}, {ERROR}.{first}"

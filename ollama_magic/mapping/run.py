@@ -15,6 +15,7 @@ from ..cache import Keys
 from ..errors import SettingsError, Unreachable
 from ..events import Message
 from ..render.bar import Bar
+from ..units import counted
 from .columns import ERROR
 from .engine import Ask, Engine, Need, Told, is_hopeless
 from .frames import joined, source_of
@@ -45,8 +46,11 @@ class MapStopped(Stopped):
     """
 
     def __init__(self, done: int, total: int | None, *, held: bool, kept: bool = True, problem: str = "") -> None:
-        of = f" of {total:,}" if total is not None else ""
-        told = [f"Stopped: {done:,}{of} rows are answered{' and kept' if kept and not problem else ''}."]
+        of = f"{done:,} of " if total is not None else ""
+        rows = counted(done if total is None else total, "row")
+        told = [
+            f"Stopped: {of}{rows} {'is' if done == 1 else 'are'} answered{' and kept' if kept and not problem else ''}."
+        ]
         told += ["They are in ollama_magic.last_map."] if held else []
         told += ["Run it again for the rest alone."] if kept and not problem else []
         told += [f"They were not kept. {problem}"] if problem else []

@@ -47,7 +47,8 @@ def rule(ruled: RuledOllama) -> None:
 def test_a_frame_gets_its_columns(kernel: Kernel) -> None:
     kernel.run("df = pd.DataFrame({'text': words}, index=[5, 6, 7]); before = df")
     cell = kernel.run("%%ollama --map df --into said --concurrency 2\nSay {text}")
-    assert "df: 3 rows, 1 of them with an error; new columns said, error." in cell.shown("text/plain")
+    said = "df: 3 rows, 1 of them with an error; new columns said, error.\nThe first error: BadRequest: not rain"
+    assert said in cell.shown("text/plain")
     assert "3/3" in cell.shown("text/plain")  # the bar, a widget here: what is left of it in a saved notebook
     shown = kernel.run("print(df.to_csv(), list(before.columns))").shown()
     assert "5,sun,SUN," in shown
@@ -59,6 +60,8 @@ def test_a_frame_gets_its_columns(kernel: Kernel) -> None:
 
 
 def test_a_list_and_an_expression(kernel: Kernel) -> None:
+    cell = kernel.run('%%ollama --map "words[:1]" --out rows\nSay {word}')
+    assert "rows: 1 row; new columns answer, error." in cell.shown("text/plain")
     kernel.run('%%ollama --map "words[:1] * 2" --out rows\nSay {word}')
     assert "[{'word': 'sun', 'answer': 'SUN', 'error': None}, {'word': 'sun'" in kernel.run("print(rows)").shown()
 
