@@ -145,9 +145,15 @@ def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> An
             column = pandas.Series(values, index=found.index, dtype=_PANDAS[kind])
         except (TypeError, ValueError):  # a type of the user's own gives something else than its schema says
             column = pandas.Series(values, index=found.index, dtype="object")
-        found[name] = column
-    found[ERROR] = pandas.Series([result[1] for result in results], index=found.index, dtype="string")
+        found[_key(name, found)] = column
+    found[_key(ERROR, found)] = pandas.Series([result[1] for result in results], index=found.index, dtype="string")
     return found
+
+
+def _key(name: str, frame: Any) -> Any:
+    """What names a column where the frame's columns may have several levels."""
+    levels = frame.columns.nlevels
+    return name if levels == 1 else (name, *[""] * (levels - 1))
 
 
 def _fitting(results: Sequence[Result], columns: Columns) -> list[Result]:

@@ -67,6 +67,14 @@ def test_pandas_typed_columns_order_and_index(ruled: RuledOllama) -> None:
     assert ollama_magic.last_map is found
 
 
+def test_columns_of_several_levels(ruled: RuledOllama) -> None:
+    columns = pandas.MultiIndex.from_tuples([("a", "text"), ("a", "n")])
+    found = mapped(ruled, pandas.DataFrame([["x", 1], ["y", 2]], columns=columns), "Say {a_text}")
+    assert list(found.columns) == [*columns, ("answer", ""), ("error", "")]
+    assert list(found["answer"]) == ["x", "y"]
+    assert list(mapped(ruled, found, "Say {a_n}")["answer"]) == ["1", "2"]
+
+
 class Frame(pandas.DataFrame):
     """As GeoPandas' frames are: of a type of their own."""
 
