@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import SettingsError
 from ..schema import schema_for
 from ..secret import hidden
 from .columns import columns_for
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["map"]
+
+_NOT_OURS: Final = ("images", "tools", "thread", "top_logprobs")
+"""What `ask` takes besides: as an option of the model it would be sent to no effect."""
 
 
 def map(
@@ -54,6 +58,9 @@ def map(
     Raises SettingsError before anything is sent, and what goes wrong where it would go wrong for every row. An
     interrupt raises MapStopped, with the rows so far in `ollama_magic.last_map`.
     """
+    for name in _NOT_OURS:
+        if name in settings:
+            raise SettingsError(f"map() takes no {name}: a row's prompt goes alone", hint="Use ask() for each row.")
     settings = hidden(settings)
     hosts = hosts if hosts is None or isinstance(hosts, str) else [hidden({"host": each})["host"] for each in hosts]
     given = {"model": model, "system": system, "think": think, **settings}

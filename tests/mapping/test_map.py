@@ -359,6 +359,8 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         (["x"], "{a}", {"concurrency": 0}, "concurrency cannot be 0"),
         (["x"], "{a}", {"concurrency": "4"}, "concurrency cannot be '4'"),
         (["x"], "{a}", {"hosts": "gpu1"}, "no list of servers"),
+        (["x"], "{a}", {"images": ["x.png"]}, "map() takes no images"),
+        (["x"], "{a}", {"thread": "a"}, "map() takes no thread"),
         (["x"], "{a}", {"schema": "no schema at all"}, "schema"),
         (["x"], "{a}", {"temprature": "hot", "mode": "loud"}, "mode cannot be 'loud'"),
         ("some text", "{a}", {}, "A str has no rows"),
