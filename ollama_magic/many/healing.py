@@ -47,14 +47,14 @@ def wait_after(error: Exception, tried: Try, hosts: Hosts, retry: Retry) -> floa
     place = tried.place
     wait = retry.wait_s(tried.number - 1, error.retry_after if isinstance(error, ResponseError) else None)
     if isinstance(error, Unreachable):
-        place.strike(tried.ended, tried.began, _LOST_IN_A_ROW)
+        place.strike(tried.ended, tried.began, _LOST_IN_A_ROW, error.message)
         if hosts.gone(retry.tries):
             return None
         if place.failures and wait is not None:
             return 0.0  # the server waits, not the work
         return wait if tried.number < _LOST_ALONE else None
     if isinstance(error, ModelNotFound) and hosts.others(place):
-        place.leave()
+        place.leave(error.message)
         return 0.0
     if isinstance(error, Stalled):
         return wait if tried.number < _LOST_ALONE and place.answered_at > tried.began else None
@@ -64,6 +64,6 @@ def wait_after(error: Exception, tried: Try, hosts: Hosts, retry: Retry) -> floa
         return wait
     if isinstance(error, ServerError) and error.status in _GATEWAY:
         if hosts.several:
-            place.strike(tried.ended, tried.began, _GATEWAY_IN_A_ROW)
+            place.strike(tried.ended, tried.began, _GATEWAY_IN_A_ROW, error.message)
         return None if error.status == 504 and tried.ended - tried.began > _LONG_WAIT_S else wait
     return None

@@ -38,6 +38,8 @@ class Place:
         """When it last answered, by the event loop's clock."""
         self.failures = 0
         """How many times it was set aside since it last answered."""
+        self.problem = ""
+        """What was last wrong with it, while it is set aside."""
         self.free_at = 0.0
         """When it may be asked again, by the event loop's clock; infinite for never."""
         self.probing = False
@@ -82,8 +84,8 @@ class Place:
         """It asked not to be asked before `until`."""
         self.free_at = max(self.free_at, until)
 
-    def strike(self, now: float, began: float, most: int) -> None:
-        """A request that began at `began` failed; the `most`-th in a row sets it aside.
+    def strike(self, now: float, began: float, most: int, problem: str = "") -> None:
+        """A request that began at `began` failed, with `problem`; the `most`-th in a row sets it aside.
 
         What was sent before it was last set aside tells nothing new.
         """
@@ -93,6 +95,7 @@ class Place:
         if self._strikes >= most or self.failures:
             self._strikes = 0
             self.failures += 1
+            self.problem = problem
             self.free_at = now + min(_LONGEST_ASIDE_S, self._aside_s * 2.0 ** (self.failures - 1))
 
     def waits_from(self, seconds: float) -> float:
@@ -102,8 +105,9 @@ class Place:
         """
         return self._busy_since - self._busy_s + seconds * (self.answers + 1) / max(self.limiter.busy, 1)
 
-    def leave(self) -> None:
-        """It will never answer these requests."""
+    def leave(self, problem: str = "") -> None:
+        """It will never answer these requests, because of `problem`."""
+        self.problem = problem
         self.failures = max(self.failures, 1)
         self.free_at = math.inf
 
@@ -156,6 +160,11 @@ class Hosts:
     def room(self, now: float) -> int:
         """How many requests may begin now."""
         return sum(max(0, place.room(now)) for place in self.places)
+
+    @property
+    def aside(self) -> dict[str, str]:
+        """Those that are set aside now, by name, and what was wrong with each."""
+        return {place.name: place.problem for place in self.places if place.failures}
 
     @property
     def limit(self) -> int:

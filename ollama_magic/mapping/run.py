@@ -179,7 +179,7 @@ class _Run:
         with shared().stream(self._run) as job:
             for batch in job.batches():
                 if not batch:
-                    self._bar.idle()
+                    self._bar.idle(self._waits_for())
                 for each in batch:
                     if isinstance(each, Need):
                         needs.append(each)
@@ -190,10 +190,24 @@ class _Run:
                         yield each
                 while needs and (held is None or self._taken - self._given < _WINDOW):
                     self._feed(needs.pop(), held)
-        if self._engine is not None and self._engine.problem:
-            warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=4)
+        self._warn()
         if self._broken is not None:
             raise self._broken
+
+    def _warn(self) -> None:
+        """Say what no row says: that nothing was kept, and which servers others stood in for."""
+        assert self._engine is not None
+        caller = 4 if self._source.build is None else 6  # whose line is told: of an iterable, who reads it
+        if self._engine.problem:
+            warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=caller)
+        if not self._waits_for():
+            for host, problem in self._engine.aside.items():
+                warnings.warn(f"{host} was set aside; the others were asked in its place. {problem}", stacklevel=caller)
+
+    def _waits_for(self) -> str:
+        """The servers that do not answer, where that is all of them."""
+        aside = {} if self._engine is None else self._engine.aside
+        return ", ".join(aside) if len(aside) == len(self._prepared.plan.settings) else ""
 
     @property
     def _unread(self) -> deque[Told]:

@@ -21,6 +21,7 @@ class Bar:
     def __init__(self, total: int | None, *, shown: bool = True) -> None:
         self._errors = self._kept = 0
         self._behind = False
+        self._waits_for = ""
         self._bar: Any = None
         self._output: Any = None
         """Where the widget is shown, None for text."""
@@ -43,16 +44,29 @@ class Bar:
         self._kept += kept
         if self._bar is None:
             return
-        if failed or kept:
-            told = {"errors": self._errors, "kept": self._kept}
-            self._bar.set_postfix({name: count for name, count in told.items() if count}, refresh=False)
+        if failed or kept or self._waits_for:
+            self._waits_for = ""
+            self._bar.set_postfix_str(self._told(), refresh=False)
         self._behind = not self._bar.update()
 
-    def idle(self) -> None:
-        """Nothing came for a moment: draw what was passed over, since tqdm does not draw each row of many."""
-        if self._behind and self._bar is not None:
+    def idle(self, waits_for: str = "") -> None:
+        """Nothing came for a moment: draw what was passed over, since tqdm does not draw each row of many.
+
+        `waits_for` names the servers that do not answer, where none does.
+        """
+        if self._bar is None:
+            return
+        if waits_for != self._waits_for:
+            self._waits_for, self._behind = waits_for, True
+            self._bar.set_postfix_str(self._told(), refresh=False)
+        if self._behind:
             self._behind = False
             self._bar.refresh()
+
+    def _told(self) -> str:
+        counts = {"errors": self._errors, "kept": self._kept}
+        told = [f"{name}={count}" for name, count in counts.items() if count]
+        return ", ".join([*told, *([f"waiting for {self._waits_for}"] if self._waits_for else [])])
 
     def close(self) -> None:
         """It stays as it is, as text, whatever comes."""

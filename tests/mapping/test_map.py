@@ -459,9 +459,10 @@ def test_a_thousand_faults_and_the_rest_is_whole() -> None:
     fakes[1].dies_after = 100
     try:
         frame = pandas.DataFrame({"n": range(1000)})
-        found = ollama_magic.map(
-            frame, "Row {n}", "m", schema="label: str", hosts=[fake.url for fake in fakes], progress=False
-        )
+        with pytest.warns(UserWarning, match=f"{fakes[1].url} was set aside; the others were asked .* no server at"):
+            found = ollama_magic.map(
+                frame, "Row {n}", "m", schema="label: str", hosts=[fake.url for fake in fakes], progress=False
+            )
     finally:
         for fake in fakes:
             fake.close()
@@ -489,6 +490,15 @@ def test_rows_that_wait_at_a_slow_server_are_asked_at_a_quick_one(ruled: RuledOl
         assert 0 < slow.questions <= 8
         assert ruled.questions == 100
         gate.set()
+
+
+def test_a_server_that_lacks_the_model_is_told_of(ruled: RuledOllama) -> None:
+    with RuledOllama() as other:
+        other.rule = lambda prompt: Script().fails(404, '{"error":"model \'m\' not found"}')
+        with pytest.warns(UserWarning, match=f"{other.url} was set aside; .* not") as caught:
+            found = mapped(ruled, [str(number) for number in range(20)], hosts=[other.url, ruled.url])
+    assert [row["answer"] for row in found] == [str(number) for number in range(20)]
+    assert [each.filename for each in caught] == [__file__]
 
 
 @pytest.mark.slow
@@ -568,3 +578,35 @@ def test_the_bar_tells_rows_and_errors(ruled: RuledOllama, capfd: pytest.Capture
     shown = capfd.readouterr().err
     assert "3/3" in shown
     assert "errors=1, kept=1" in shown
+
+
+@pytest.mark.slow
+def test_the_bar_tells_that_it_waits_for_a_server(ruled: RuledOllama, capfd: pytest.CaptureFixture[str]) -> None:
+    """While all are set aside, by name, and no longer than that."""
+    shown: list[str] = []
+
+    def rows() -> Iterator[str]:
+        yield from map(str, range(8))
+
+    ruled.dies_after = 3
+    port = int(ruled.url.rpartition(":")[2])
+    iterator = mapped(ruled, rows(), progress=True, concurrency=1, cache=False)
+    found = [next(iterator)["answer"] for _ in range(3)]
+    again = RuledOllama(port=port)
+    again.rule = ruled.rule
+
+    def revive() -> None:
+        while "waiting for" not in (told := capfd.readouterr().err):
+            shown.append(told)
+            time.sleep(0.01)
+        shown.append(told)
+        again.__enter__()
+
+    reviving = threading.Thread(target=revive)
+    reviving.start()
+    found += [row["answer"] for row in iterator]
+    reviving.join()
+    again.close()
+    assert found == [str(number) for number in range(8)]
+    assert f"waiting for {ruled.url}" in shown[-1]
+    assert "waiting for" not in capfd.readouterr().err.split("8/8")[-1]
