@@ -214,8 +214,4 @@ def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> A
 
 def _names(columns: Any) -> tuple[str, ...]:
     """The names of the columns as they may be written in a prompt: those of several levels joined by underscores."""
-    names = tuple("_".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in columns)
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SettingsError(f"The data frame has two columns {twice!r}", hint="Rename one of them.")
-    return names
+    return tuple("_".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in columns)

@@ -88,6 +88,9 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
             f"The prompt asks about a column {ERROR!r}, which the result says in what went wrong with a row",
             hint="Call yours otherwise first, such as frame.rename(columns={'error': 'message'}).",
         )
+    for name in template.names:
+        if names is not None and names.count(name) > 1:
+            raise SettingsError(f"The data frame has two columns {name!r}", hint="Rename one of them.")
     for name in columns.names:
         if name in template.names:
             raise SettingsError(

@@ -67,6 +67,12 @@ def test_pandas_typed_columns_order_and_index(ruled: RuledOllama) -> None:
     assert ollama_magic.last_map is found
 
 
+def test_columns_of_one_name_that_the_prompt_does_not_ask_about_stay(ruled: RuledOllama) -> None:
+    found = mapped(ruled, pandas.DataFrame([[1, 2, "x", "old"]], columns=["a", "a", "text", "answer"]))
+    assert list(found.columns) == ["a", "a", "text", "answer", "error"]
+    assert list(found["answer"]) == ["x"]
+
+
 def test_columns_of_several_levels(ruled: RuledOllama) -> None:
     columns = pandas.MultiIndex.from_tuples([("a", "text"), ("a", "n")])
     found = mapped(ruled, pandas.DataFrame([["x", 1], ["y", 2]], columns=columns), "Say {a_text}")
