@@ -18,13 +18,15 @@ from .template import is_missing
 if TYPE_CHECKING:
     from ..schema import Shape
 
-__all__ = ["ERROR", "Columns", "Kind", "Reading", "columns_for"]
+__all__ = ["ERROR", "Columns", "Kind", "Reading", "columns_for", "kind_of", "resolved"]
 
 Kind = Literal["text", "integer", "number", "truth", "any"]
 
 ERROR: Final = "error"
 """The column that says what went wrong, in each result."""
 _ANSWER: Final = "answer"
+_DEEPEST: Final = 8
+"""References and choices that are followed: a schema may lead to itself."""
 _KINDS: Final[dict[str, Kind]] = {"string": "text", "integer": "integer", "number": "number", "boolean": "truth"}
 _BY_TYPE: Final[dict[type, Kind]] = {str: "text", int: "integer", float: "number", bool: "truth"}
 
@@ -37,6 +39,13 @@ class Columns:
     kinds: tuple[Kind, ...]
     fields: tuple[str, ...] = ()
     shape: Shape | None = None
+
+    def schema(self, place: int) -> Any:
+        """What the schema says of the column at `place`; None where there is none."""
+        if self.shape is None:
+            return None
+        properties = self.shape.json_schema.get("properties", {})
+        return properties.get(self.fields[place] if self.fields else self.shape.wrapped)
 
     @cached_property
     def empty(self) -> tuple[None, ...]:
@@ -82,11 +91,11 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
         root = shape.json_schema
         properties = root.get("properties", {})
         if shape.wrapped or not properties:
-            kind = _kind(properties.get(shape.wrapped, {}), root)
+            kind = kind_of(properties.get(shape.wrapped, {}), root)
             found = Columns((into or _ANSWER,), (kind,), (), shape)
         else:
             names = tuple(f"{into}_{field}" if into else field for field in properties)
-            kinds = tuple(_kind(each, root) for each in properties.values())
+            kinds = tuple(kind_of(each, root) for each in properties.values())
             found = Columns(names, kinds, tuple(properties), shape)
     if ERROR in found.names:
         raise SettingsError(
@@ -96,27 +105,38 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
     return found
 
 
-def _kind(schema: Any, root: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Kind:
+def kind_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Kind:
     """The kind of a field; one that may also be null is of the kind it else is. References are looked up in `root`."""
-    if not isinstance(schema, Mapping):
-        return "any"
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        try:
-            found = None if reference in inside else lookup(reference, root)
-        except LookupError:
-            found = None
-        return _kind(found, root, (*inside, reference))
+    schema = resolved(schema, root)
     for word in ("anyOf", "oneOf", "allOf"):
         inner = schema.get(word)
-        if isinstance(inner, list):
-            return _of_all({_kind(each, root, inside) for each in inner if not _is_null(each)})
+        if isinstance(inner, list) and depth < _DEEPEST:
+            return _of_all({kind_of(each, root, depth + 1) for each in inner if not _is_null(each)})
     types = schema.get("type")
     if types is None and ("enum" in schema or "const" in schema):
         values = schema["enum"] if isinstance(schema.get("enum"), list) else [schema.get("const")]
         return _of_all({_BY_TYPE.get(type(each), "any") for each in values if each is not None})
     named = types if isinstance(types, list) else [types]
     return _of_all({_KINDS.get(str(each), "any") for each in named if each != "null"})
+
+
+def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`schema`, or what it refers to, or the one thing that it may be but null; empty where it says nothing."""
+    for _ in range(_DEEPEST):
+        if not isinstance(schema, Mapping):
+            return {}
+        reference, choices = schema.get("$ref"), schema.get("anyOf")
+        if isinstance(reference, str):
+            try:
+                schema = lookup(reference, root)
+            except LookupError:
+                return {}
+            continue
+        found = [each for each in choices if not _is_null(each)] if isinstance(choices, list) else []
+        if len(found) != 1:
+            return schema
+        schema = found[0]
+    return {}
 
 
 def _is_null(schema: Any) -> bool:

@@ -118,7 +118,7 @@ class Engine:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._hosts = Hosts(tuple(plan.settings))
+        self.hosts = Hosts(tuple(plan.settings))
         self._clients = {name: _RowClient(each, retry=Retry(tries=1)) for name, each in plan.settings.items()}
         self._out: asyncio.Queue[Need | Told | None] = asyncio.Queue()
         self._todo: deque[Ask] = deque()
@@ -131,13 +131,6 @@ class Engine:
         of the two, but not the second."""
         self.problem = ""
         """Why nothing more is kept, "" if it is."""
-
-    @property
-    def aside(self) -> dict[str, str]:
-        """Servers that do not answer now, and what was wrong with each."""
-        host = next(iter(self._plan.settings.values())).host
-        alone = "the server" if host is None else host.display
-        return {name or alone: problem for name, problem in self._hosts.aside.items()}
 
     async def run(self) -> AsyncGenerator[Need | Told, None]:
         """Needs and results, as they come; ends when every row has one. Closing it closes all connections."""
@@ -156,7 +149,7 @@ class Engine:
         if plan.batches is not None:
             self._keeper = Keeper(plan.batches, since=plan.begun if plan.refresh else 0.0)
         try:
-            running = run_many(self._questions(), self._ask, limiter=plan.limiter, hosts=self._hosts, ends=is_hopeless)
+            running = run_many(self._questions(), self._ask, limiter=plan.limiter, hosts=self.hosts, ends=is_hopeless)
             async with aclosing(running) as outcomes:
                 async for outcome in outcomes:
                     self._ended(outcome)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SettingsError
-from .columns import ERROR
+from .columns import ERROR, kind_of, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,8 @@ _PANDAS: Final[dict[Kind, str]] = {
 }  # fmt: skip
 _POLARS: Final[dict[Kind, str]] = {"text": "String", "integer": "Int64", "number": "Float64", "truth": "Boolean"}
 _LARGEST: Final = 10**308
+_DEEPEST: Final = 20
+"""Levels of lists and objects that a column's type tells: one may be inside itself."""
 _HINT: Final = "Give a data frame of pandas, polars or Dask, a list of texts or dictionaries, or any iterable of them."
 
 Result = tuple[tuple[Any, ...], str | None]
@@ -208,8 +210,33 @@ def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> A
                 if value is not None and kept is None:
                     told = f"{name}: {value!r:.80} is of another kind than the rows before it"
                     errors[row] = " ".join(filter(None, (errors[row], told)))
+        untold = column.dtype in (polars.Null, polars.List(polars.Null))
+        if columns.shape is not None and untold:  # no value has told, but the schema may
+            known = _polars_type(columns.schema(place), columns.shape.json_schema)
+            made[-1] = column if known is None else column.cast(known, strict=False)
     made.append(polars.Series(ERROR, errors, dtype=polars.String))
     return frame.with_columns(made)
+
+
+def _polars_type(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
+    """The type for values of `schema`, with those inside lists and objects; None where that is left open."""
+    import polars
+
+    kind = kind_of(schema, root)
+    if kind != "any":
+        return getattr(polars, _POLARS[kind])
+    found = resolved(schema, root)
+    if depth >= _DEEPEST:
+        return None
+    if found.get("type") == "array":
+        inner = _polars_type(found.get("items"), root, depth + 1)
+        return None if inner is None else polars.List(inner)
+    inside = {}
+    for name, each in found.get("properties", {}).items():
+        inside[name] = inner = _polars_type(each, root, depth + 1)
+        if inner is None:
+            return None
+    return polars.Struct(inside) if inside else None
 
 
 def _names(columns: Any) -> tuple[str, ...]:

@@ -204,13 +204,16 @@ class _Run:
         if self._engine.problem:
             warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=caller)
         if not self._waits_for():
-            for host, problem in self._engine.aside.items():
+            for host, problem in self._engine.hosts.aside.items():
                 warnings.warn(f"{host} was set aside; the others were asked in its place. {problem}", stacklevel=caller)
 
     def _waits_for(self) -> str:
         """The servers that do not answer, where that is all of them."""
-        aside = {} if self._engine is None else self._engine.aside
-        return ", ".join(aside) if len(aside) == len(self._prepared.plan.settings) else ""
+        settings = self._prepared.plan.settings
+        aside = {} if self._engine is None else self._engine.hosts.aside
+        if len(aside) < len(settings):
+            return ""
+        return ", ".join(name or (each.host.display if each.host else "the server") for name, each in settings.items())
 
     @property
     def _unread(self) -> deque[Told]:

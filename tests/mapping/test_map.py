@@ -148,6 +148,28 @@ def test_fields_that_refer_to_a_definition_have_its_type(ruled: RuledOllama, mak
     assert list(found["size"]) == [5.0, 6.0]
 
 
+def test_columns_of_polars_have_their_type_also_without_a_value(ruled: RuledOllama) -> None:
+    class Part(pydantic.BaseModel):
+        name: str
+        at: list[int] | None
+
+    class Whole(pydantic.BaseModel):
+        tags: list[str]
+        parts: list[Part]
+        part: Part | None
+        open: dict[str, int]
+        own: list[Seen]
+
+    parts = polars.Struct({"name": polars.String, "at": polars.List(polars.Int64)})
+    expected = {"tags": polars.List(polars.String), "parts": polars.List(parts), "part": parts, "open": polars.Null}
+    ruled.rule = lambda prompt: '{"tags": [], "parts": [], "part": null, "open": {}, "own": []}'
+    for rows in ([], ["x", "y"]):
+        found = mapped(ruled, polars.DataFrame({"text": rows}, schema={"text": polars.String}), schema=Whole)
+        expected["open"] = found["open"].dtype  # the schema does not tell
+        assert {name: found[name].dtype for name in expected} == expected
+    assert found["tags"].to_list() == [[], []]
+
+
 def test_kinds_of_columns() -> None:
     schema = {
         "type": "object",
