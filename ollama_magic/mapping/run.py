@@ -205,7 +205,9 @@ class _Run:
             warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=caller)
         if not self._waits_for():
             for host, problem in self._engine.hosts.aside.items():
-                warnings.warn(f"{host} was set aside; the others were asked in its place. {problem}", stacklevel=caller)
+                warnings.warn(
+                    f"{host} was set aside, and the others were asked in its place: {problem}", stacklevel=caller
+                )
 
     def _waits_for(self) -> str:
         """The servers that do not answer, where that is all of them."""

@@ -487,7 +487,9 @@ def test_a_thousand_faults_and_the_rest_is_whole() -> None:
     fakes[1].dies_after = 100
     try:
         frame = pandas.DataFrame({"n": range(1000)})
-        with pytest.warns(UserWarning, match=f"{fakes[1].url} was set aside; the others were asked .* no server at"):
+        with pytest.warns(
+            UserWarning, match=f"{fakes[1].url} was set aside, and the others were asked .* no server at"
+        ):
             found = ollama_magic.map(
                 frame, "Row {n}", "m", schema="label: str", hosts=[fake.url for fake in fakes], progress=False
             )
@@ -523,7 +525,7 @@ def test_rows_that_wait_at_a_slow_server_are_asked_at_a_quick_one(ruled: RuledOl
 def test_a_server_that_lacks_the_model_is_told_of(ruled: RuledOllama) -> None:
     with RuledOllama() as other:
         other.rule = lambda prompt: Script().fails(404, '{"error":"model \'m\' not found"}')
-        with pytest.warns(UserWarning, match=f"{other.url} was set aside; .* not") as caught:
+        with pytest.warns(UserWarning, match=f"{other.url} was set aside, .* not") as caught:
             found = mapped(ruled, [str(number) for number in range(20)], hosts=[other.url, ruled.url])
     assert [row["answer"] for row in found] == [str(number) for number in range(20)]
     assert [each.filename for each in caught] == [__file__]
