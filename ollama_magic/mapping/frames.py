@@ -56,7 +56,7 @@ def source_of(data: Any) -> Source:
         frame = data.collect() if kind == "LazyFrame" else data
         return _of_polars(frame.to_frame(data.name or "text") if kind == "Series" else frame)
     if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
-        raise SettingsError(f"A {kind} has no rows to map", hint=_HINT)
+        raise SettingsError(f"A{'n' if kind[:1] in 'aeiou' else ''} {kind} has no rows to map", hint=_HINT)
     if isinstance(data, list | tuple):
         return _of_list(data)
     return Source(lambda names: map(_row, data), None, _length(data), None)

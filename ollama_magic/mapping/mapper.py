@@ -53,7 +53,8 @@ def map(
     or a crash, running it again asks only what is missing. `refresh` asks again. Rows that ask the same are asked once.
 
     `concurrency`: requests at once on each server; without it that adapts to what the server can do. `hosts`: several
-    servers instead of one. `settings`: as for `ask()`.
+    servers instead of one, slow and quick ones; one that does not answer is set aside, and tried again from time to
+    time. `settings`: as for `ask()`.
 
     Raises SettingsError before anything is sent, and what goes wrong where it would go wrong for every row. An
     interrupt raises MapStopped, with the rows so far in `ollama_magic.last_map`.

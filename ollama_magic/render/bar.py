@@ -16,27 +16,34 @@ _ipython: Any = ipython_display  # its functions have no types
 
 
 class Bar:
-    """Rows done, rate, time left, and how many failed or were known already; nothing where it is not `shown`."""
+    """Rows done, rate, time left, and how many failed or were known already; nothing where it is not `shown`.
+
+    It is there, and its time runs, from when it is entered.
+    """
 
     def __init__(self, total: int | None, *, shown: bool = True) -> None:
+        self._total, self._shown = total, shown
         self._errors = self._kept = 0
         self._behind = False
         self._waits_for = ""
         self._bar: Any = None
         self._output: Any = None
         """Where the widget is shown, None for text."""
-        if not shown:
-            return
+
+    def __enter__(self) -> Bar:
+        if not self._shown:
+            return self
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are no widgets, and text it is
             from tqdm.auto import tqdm
 
-            how = {"total": total, "unit": "row", "dynamic_ncols": True}
+            how = {"total": self._total, "unit": "row", "dynamic_ncols": True}
             if any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__):
                 self._bar = tqdm(**how, display=False)
                 self._output = _ipython.display(self._bar.container, display_id=True)
             else:
                 self._bar = tqdm(**how)
+        return self
 
     def step(self, *, failed: bool, kept: bool) -> None:
         """One more row."""
@@ -80,9 +87,6 @@ class Bar:
             self._output.update({"text/plain": ended}, raw=True)
             for widget in (*bar.container.children, bar.container):
                 widget.close()
-
-    def __enter__(self) -> Bar:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()

@@ -391,8 +391,8 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         (["x"], "{a}", {"thread": "a"}, "map() takes no thread"),
         (["x"], "{a}", {"schema": "no schema at all"}, "schema"),
         (["x"], "{a}", {"temprature": "hot", "mode": "loud"}, "mode cannot be 'loud'"),
-        ("some text", "{a}", {}, "A str has no rows"),
-        (7, "{a}", {}, "A int has no rows"),
+        ("some text", "{a}", {}, "A str has no rows to map"),
+        (7, "{a}", {}, "An int has no rows to map"),
         (pandas.DataFrame([[1, 2]], columns=["a", "a"]), "{a}", {}, "two columns 'a'"),
     ],
 )
@@ -608,6 +608,15 @@ def test_the_bar_tells_rows_and_errors(ruled: RuledOllama, capfd: pytest.Capture
     shown = capfd.readouterr().err
     assert "3/3" in shown
     assert "errors=1, kept=1" in shown
+
+
+def test_the_bar_of_an_iterable_begins_with_its_first_row(
+    ruled: RuledOllama, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = mapped(ruled, iter("ab"), progress=True)
+    assert capfd.readouterr().err == ""
+    assert len(list(found)) == 2
+    assert "2row" in capfd.readouterr().err
 
 
 @pytest.mark.slow
