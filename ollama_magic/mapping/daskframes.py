@@ -14,7 +14,7 @@ from ..schema import Shape, schema_for
 from ..settings import FIELDS
 from .columns import columns_for
 from .frames import pandas_result
-from .preparing import How, prepare, settings_for
+from .preparing import How, limiter_for, prepare, settings_for
 from .run import run_rows, template_for
 
 if TYPE_CHECKING:
@@ -57,9 +57,13 @@ def map_dask(
     """
     if given.get("key") is not None:
         raise SettingsError("A key was given to map() for a data frame of Dask", hint=_KEY_HINT)
+    if frame.ndim == 1:
+        frame = frame.to_frame("text" if frame.name is None else frame.name)
     columns = columns_for(None if schema is None else schema_for(schema), into)
     template_for(prompt, tuple(map(str, frame.columns)), columns)
     settings = settings_for(given, hosts)
+    for each in settings.values():
+        limiter_for(concurrency, each)
     if not all(each.model for each in settings.values()):
         prepared = prepare(How(settings, columns))
         settings, model = dict(prepared.plan.settings), prepared.plan.model

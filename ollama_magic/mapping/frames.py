@@ -72,9 +72,10 @@ def _library(data: Any) -> tuple[str, str]:
 
 
 def is_dask(data: Any) -> bool:
-    """Whether `data` is a data frame of Dask."""
+    """Whether `data` is a data frame or series of Dask."""
     return any(
-        kind.__module__.startswith(("dask.dataframe", "dask_expr")) and kind.__name__ in ("DataFrame", "FrameBase")
+        kind.__module__.startswith(("dask.dataframe", "dask_expr"))
+        and kind.__name__ in ("DataFrame", "Series", "FrameBase")
         for kind in type(data).__mro__
     )
 

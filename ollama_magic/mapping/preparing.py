@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .columns import Columns
 
-__all__ = ["Prepared", "How", "prepare", "settings_for"]
+__all__ = ["How", "Prepared", "limiter_for", "prepare", "settings_for"]
 
 _SETTINGS: Final = {field.name for field in FIELDS} - {"options"}
 _START: Final = {"local": 32, "cloud": 4, "embedded": 4}
@@ -95,7 +95,7 @@ async def _prepared(session: Session, how: How) -> Prepared:
         settings,
         model,
         how.columns,
-        _limiter(how, first),
+        limiter_for(how.concurrency, first),
         batches,
         how.refresh or policy == "refresh",
     )
@@ -103,15 +103,16 @@ async def _prepared(session: Session, how: How) -> Prepared:
     return Prepared(plan, request, digest, notice)
 
 
-def _limiter(how: How, settings: Settings) -> Limiter:
-    if how.concurrency is None:
+def limiter_for(concurrency: int | None, settings: Settings) -> Limiter:
+    """How many requests run at once. Raises SettingsError for what is no number of them."""
+    if concurrency is None:
         return Limiter(_START[settings.mode])
-    if isinstance(how.concurrency, bool) or not isinstance(how.concurrency, Integral) or how.concurrency < 1:
+    if isinstance(concurrency, bool) or not isinstance(concurrency, Integral) or concurrency < 1:
         raise SettingsError(
-            f"concurrency cannot be {how.concurrency!r}",
+            f"concurrency cannot be {concurrency!r}",
             hint="It is how many requests run at once on each server, from 1; without it that adapts by itself.",
         )
-    return Limiter(int(how.concurrency), adapt=False)
+    return Limiter(int(concurrency), adapt=False)
 
 
 async def _first_of(settings: Mapping[str, Settings], what: Any) -> str:

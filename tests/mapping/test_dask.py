@@ -128,3 +128,13 @@ def test_mistakes_are_told_at_once(cluster: Any) -> None:
     _, lazy = frame(4, 2)
     with pytest.raises(SettingsError, match="did you mean 'number'"):
         ollama_magic.map(lazy, "Say {nmber}", "m", host="http://localhost:1")
+    with pytest.raises(SettingsError, match="concurrency cannot be 0"):
+        ollama_magic.map(lazy, "Say {number}", "m", host="http://localhost:1", concurrency=0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_series_is_a_column(cluster: Any, ruled: RuledOllama, tmp_path: Path) -> None:
+    _, lazy = frame(4, 2)
+    found = ollama_magic.map(lazy["number"], "Say {number}", "m", host=ruled.url, cache_dir=tmp_path).compute()
+    assert list(found.columns) == ["number", "answer", "error"]
+    assert list(found["answer"]) == ["0", "1", "2", "3"]
