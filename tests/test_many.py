@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import random
 from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from ollama_magic.many.hosts import Place
 from ollama_magic.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 AT_ONCE = Retry(tries=4, first_s=0.0)
 
@@ -536,11 +537,20 @@ def test_when_a_server_is_set_aside_and_for_how_long() -> None:
 
 
 def simulated(
-    limiter: Limiter, now: list[float], *, slots: int, seconds: float, refuses: bool, count: int, one_in: int
+    limiter: Limiter,
+    now: list[float],
+    *,
+    slots: int,
+    seconds: Callable[[], float],
+    refuses: bool = False,
+    count: int = 3000,
+    one_in: int = 0,
+    loads_s: float = 0.0,
 ) -> float:
     """`count` requests to a server of so many slots, in a time of its own; the seconds that took.
 
-    One that refuses answers at once, and what was refused comes again after a second.
+    One that refuses answers at once, and what was refused comes again after a second. Nothing is answered before the
+    model is loaded.
     """
     running: list[tuple[float, float, bool]] = []
     waiting: deque[float] = deque()
@@ -559,7 +569,7 @@ def simulated(
                 heapq.heappush(running, (now[0] + 0.001, began, False))
             elif busy < slots:
                 busy += 1
-                heapq.heappush(running, (now[0] + seconds, began, True))
+                heapq.heappush(running, (max(now[0], loads_s) + seconds(), began, True))
             else:
                 waiting.append(began)
         if not running:
@@ -569,29 +579,51 @@ def simulated(
         if not answered:
             heapq.heappush(later, now[0] + 1.0)
         elif waiting:
-            heapq.heappush(running, (now[0] + seconds, waiting.popleft(), True))
+            heapq.heappush(running, (now[0] + seconds(), waiting.popleft(), True))
         else:
             busy -= 1
         limiter.ended(began, refused=not answered)
     return now[0]
 
 
-def adapted(start: int, *, slots: int, refuses: bool = False, count: int = 3000, one_in: int = 0) -> tuple[int, float]:
-    """Where the limit ends, and the share of the ideal time."""
-    now = [0.0]
+def adapted(start: int, *, slots: int, varies: float = 0.0, loads_s: float = 0.0, **how: Any) -> tuple[int, float]:
+    """Where the limit ends after 3,000 answers of 0.05 s, or about that, and the share of the ideal time."""
+    now, taken, chance = [0.0], [0.0], random.Random(7)
     limiter = Limiter(start, clock=lambda: now[0])
-    took = simulated(limiter, now, slots=slots, seconds=0.05, refuses=refuses, count=count, one_in=one_in)
-    return limiter.limit, count / slots * 0.05 / took
+
+    def seconds() -> float:
+        found = 0.05 * chance.lognormvariate(-varies * varies / 2, varies)
+        taken[0] += found
+        return found
+
+    took = simulated(limiter, now, slots=slots, seconds=seconds, loads_s=loads_s, **how)
+    return limiter.limit, (loads_s + taken[0] / slots) / took
 
 
 @pytest.mark.parametrize(
     ("start", "slots", "least", "most"),
-    [(16, 32, 32, 80), (16, 60, 60, 150), (4, 1, 1, 10), (16, 4, 4, 40), (2, 8, 8, 20)],
+    [(16, 32, 32, 80), (16, 60, 60, 150), (4, 1, 1, 10), (16, 4, 4, 40), (2, 8, 8, 20), (32, 32, 32, 80)],
 )
 def test_the_limit_grows_while_that_is_faster(start: int, slots: int, least: int, most: int) -> None:
     limit, share = adapted(start, slots=slots)
     assert least <= limit <= most
     assert share > 0.93
+
+
+@pytest.mark.parametrize("loads_s", [0.0, 5.0], ids=["loaded", "loads first"])
+@pytest.mark.parametrize(("slots", "most"), [(1, 4), (2, 6), (4, 12), (8, 24)])
+def test_no_queue_is_held_at_a_small_server(slots: int, most: int, loads_s: float) -> None:
+    """Who asks it besides would wait behind it; Ollama has one slot unless it is told otherwise."""
+    limit, share = adapted(32, slots=slots, loads_s=loads_s)
+    assert slots < limit <= most
+    assert share > 0.97
+
+
+@pytest.mark.parametrize("slots", [4, 16, 32, 60])
+def test_answers_of_different_lengths_do_not_starve_a_server(slots: int) -> None:
+    limit, share = adapted(32, slots=slots, varies=0.5)
+    assert slots < limit <= max(32, 2 * slots)
+    assert share > 0.9
 
 
 @pytest.mark.parametrize("slots", [1, 3, 10, 32])
