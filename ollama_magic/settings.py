@@ -129,6 +129,15 @@ class Settings:
         origins = MappingProxyType({**self._origins, "mode": origin, "host": origin})
         return replace(self, mode="cloud", host=CLOUD, api="auto", _origins=origins)
 
+    def without_foreign_host(self) -> Settings:
+        """These settings without a host that their mode cannot ask, such as a local server's OLLAMA_HOST in mode cloud;
+        for models that are each named with a mode."""
+        host = self.host
+        if host is None or (may_receive_key(host, self.trusted_hosts) if self.mode == "cloud" else not host.is_cloud):
+            return self
+        origins = MappingProxyType({name: origin for name, origin in self._origins.items() if name != "host"})
+        return replace(self, host=None, _origins=origins)
+
     def request_options(self) -> dict[str, Any]:
         """The model options to send, by Ollama's names."""
         own = {option: getattr(self, name) for option, name in ALIASES.items()}

@@ -37,6 +37,8 @@ def contestants(
 ) -> list[Contestant]:
     """The variants with their settings: `values` are those of the cell, and a variant's own stand on top.
 
+    Where a variant names its mode, a host that is set for another mode does not count.
+
     Raises SettingsError for a value that cannot be used, before anything is sent.
     """
     found = []
@@ -44,7 +46,8 @@ def contestants(
         own = variant.values()
         options = {**(values.get("options") or {}), **own.pop("options", {})}
         layer = {**values, **own, **({"options": options} if options else {})}
-        found.append(Contestant(variant, session.settings(layer, label=label)))
+        settings = session.settings(layer, label=label)
+        found.append(Contestant(variant, settings.without_foreign_host() if variant.mode else settings))
     return found
 
 

@@ -93,10 +93,14 @@ def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str
     own: dict[str, Any] = hidden(given) if isinstance(given, Mapping) else {} if given is None else {"model": given}
     name = own.pop("label", None)
     typed = own.get("model")
+    has_mode = False
     if isinstance(typed, str):
         (variant,) = models_of([typed])
+        has_mode = bool(variant.mode)
         own = {**own, "model": None, **variant.values()}
     settings = session.settings(_layer({**common, **own}), label=label)
+    if has_mode and "host" not in own:  # one that is set for another mode does not count
+        settings = settings.without_foreign_host()
     told = [f"{key}={value}" for key, value in own.items() if key not in _PRIVATE | {"model", "mode"}]
     model = typed or (engine.model_name(settings) if settings.mode == "embedded" else settings.model or "default model")
     public = {key: value for key, value in {**common, **own}.items() if key not in _PRIVATE and value is not None}

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ollama_magic import compare, session, sweep
+from ollama_magic.comparing.grid import models_of
 from ollama_magic.comparing.racing import AT_ONCE, Times, in_turn
+from ollama_magic.comparing.reading import contestants
+from ollama_magic.endpoint import endpoint_for
 from ollama_magic.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -105,6 +108,26 @@ def test_modes_stand_side_by_side(fake: FakeOllama, monkeypatch: pytest.MonkeyPa
         ("/api/chat", "gpt-oss:120b"),
     }
     assert "planted" not in repr(runs) + json.dumps(runs.rows, default=str) + str(runs._repr_mimebundle_())
+
+
+def test_a_host_counts_for_the_modes_that_can_ask_it(kernel: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, cloud = "http://gpu-box:11434", "https://ollama.com"
+    monkeypatch.setenv("OLLAMA_API_KEY", "sk-a-planted-key-91")
+    for host, values, expected in [
+        (ours, {}, [ours, cloud, ours]),
+        (cloud, {}, ["http://localhost:11434", cloud, cloud]),
+        (cloud, {"host": ours}, [ours, cloud, ours]),
+        (f"{cloud}:444", {"trusted_hosts": "ollama.com:444"}, [f"{cloud}:444"] * 3),
+    ]:
+        monkeypatch.setenv("OLLAMA_HOST", host)
+        runners = contestants(kernel, models_of("local/a,cloud/b,c"), values)
+        endpoints = [endpoint_for(each.settings) for each in runners]
+        assert [each.host.url for each in endpoints] == expected
+        for each in endpoints:
+            assert (each.authorization is not None) == (each.mode == "cloud" or ":444" in host)
+    monkeypatch.setenv("OLLAMA_HOST", cloud)
+    local = contestants(kernel, models_of("local/a"), {})[0].settings
+    assert local.origin("host") == "default"  # what an error says of it
 
 
 def test_a_sweep_sends_every_combination(fake: FakeOllama) -> None:

@@ -13,8 +13,11 @@ import pytest
 
 import ollama_magic
 from ollama_magic import contains, evaluate, judge
+from ollama_magic.endpoint import endpoint_for
 from ollama_magic.errors import SettingsError
+from ollama_magic.evaluating.inputs import model_of
 from ollama_magic.evaluating.running import EvaluationStopped
+from ollama_magic.session import Session
 from tests.evaluating.conftest import CAPITALS, knows
 from tests.fake_rules import BUSY, RuledOllama
 from tests.fake_script import Script
@@ -48,6 +51,20 @@ def test_rows_fill_a_template_and_say_what_is_expected(ruled: RuledOllama) -> No
     assert [trial.answer for trial in found.trials] == [knows(prompt) for prompt in found.prompts]
     assert all(trial.seconds is not None and trial.output_tokens for trial in found.trials)
     assert found.expected == len(found.trials) == ruled.questions
+
+
+def test_a_host_counts_for_the_modes_that_can_ask_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_API_KEY", "sk-a-planted-key-91")
+    monkeypatch.setenv("OLLAMA_HOST", "http://gpu-box:11434")
+    ours = {"model": "cloud/a", "host": "https://gw.example", "trusted_hosts": "gw.example"}
+    for given, url in [
+        ("cloud/a", "https://ollama.com"),
+        ("local/a", "http://gpu-box:11434"),
+        (ours, "https://gw.example"),
+    ]:
+        assert endpoint_for(model_of(Session(), given, {}).settings).host.url == url
+    with pytest.raises(SettingsError, match="may not have the key"):  # a host of its own is meant
+        endpoint_for(model_of(Session(), {"model": "cloud/a", "host": "gpu-box"}, {}).settings)
 
 
 def test_every_form_of_prompts_asks_the_same() -> None:
