@@ -44,15 +44,18 @@ _IN_A_ROW: Final = 4  # where the front end takes the styles away
 
 _TABLE: Final = "display:block;width:100%;margin:0;border:0;border-collapse:collapse;table-layout:auto"
 _BODY: Final = "display:grid;gap:{gap}px;grid-template-columns:repeat(auto-fit,minmax({width},1fr))"
-_LIVE_BODY: Final = ";overflow-wrap:anywhere"
+_LIVE_BODY: Final = ";overflow-wrap:break-word"
 _STEADY: Final = ";grid-auto-rows:minmax(13em,auto)"
+# What cannot be narrower than its column, such as a table or a formula, is scrolled to: it must not lie over the next
+# one. Words that are too long break, but not so that a table's columns become as narrow as a letter ("anywhere" does).
+_SCROLL: Final = "overflow:auto hidden"
 # What lies in a grid is a block by itself; said here, it would be one too where the grid is taken away and this is not.
 _CELL: Final = (
     "min-width:0;max-width:none;padding:.5em 0 .3em;text-align:left;vertical-align:top;background:none;"
-    "border:0;border-top:2px solid {colour};white-space:normal;overflow-wrap:anywhere;"
+    f"border:0;border-top:2px solid {{colour}};white-space:normal;overflow-wrap:break-word;{_SCROLL};"
     "font-size:var(--jp-content-font-size1,14px);line-height:var(--jp-content-line-height,1.5)"
 )
-_LIVE_CELL: Final = "padding:.5em 0 .3em;border-top:2px solid {colour}"
+_LIVE_CELL: Final = f"padding:.5em 0 .3em;border-top:2px solid {{colour}};{_SCROLL}"
 _QUIET: Final = "#7f7f7f73"
 _PICKED: Final = "var(--jp-brand-color1,#2196f3)"
 _BADGE: Final = "border:1px solid {colour};border-radius:3px;padding:0 .4em;margin-right:.5em"
