@@ -216,12 +216,11 @@ def _answer(column: Column, board: Columns) -> tuple[dict[str, Any], dict[str, A
 
 def _error(column: Column, board: Columns) -> str:
     """What to say of a failure. The mark of an answer that was cut off says it already, but for what to do."""
+    is_marked = column.answer is not None and bool(column.answer.text or column.answer.thinking)
     if board.hidden:
-        return "This one failed; why is shown after the pick." if column.error else ""
+        return "This one failed; why is shown after the pick." if column.error and not is_marked else ""
     error = clean(column.error).strip()
-    if column.answer is not None and column.answer.text:
-        error = error.partition("\n")[2]
-    return error
+    return error.partition("\n")[2] if is_marked else error
 
 
 def _inert(line: str) -> str:

@@ -88,6 +88,9 @@ def test_hidden_means_hidden() -> None:
         assert "tok/s" not in part
     assert "text" in columns_text(shown)
     assert "incomplete: why is shown after the pick" in columns_text(shown)
+    assert columns_text(shown).count("after the pick") == 1
+    failed = Columns([Column("A", "model-a", answer_of(error="gone"), "ModelNotFound: model-a")], hidden=True)
+    assert "This one failed; why is shown after the pick." in columns_text(failed)
     picked = Columns([Column("A", "model-a", answer, "", picked=True)])
     assert "A · model-a · ✓ picked" in columns_text(picked)
 
