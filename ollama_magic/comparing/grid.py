@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
 from ..errors import SettingsError
 from ..settings import MODES, parse_option_value
@@ -76,7 +76,13 @@ class Variant:
 
 def models_of(given: str | Iterable[str]) -> tuple[Variant, ...]:
     """The models of a list `a,b,c`. Raises SettingsError for an empty one, or a model that stands there twice."""
-    names = [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
+    listed = given.split(",") if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    odd = next((name for name in listed if not isinstance(name, str)), "")
+    if odd != "":
+        raise SettingsError(
+            f"--compare: {odd!r} is no model's name", hint="Write names, as in llama3.2,qwen3:8b or a list of them."
+        )
+    names = [name.strip() for name in listed]
     if not names or not all(names):
         raise SettingsError(
             "--compare: a model's name is missing", hint="Write for instance --compare llama3.2,qwen3:8b."
@@ -154,8 +160,11 @@ def grid(
     models: Sequence[Variant] = (), sweeps: Mapping[str, Sequence[Any]] | None = None, repeats: int = 1
 ) -> tuple[Variant, ...]:
     """All runs, the models of one setting beside each other. Raises SettingsError for more than MOST."""
-    if repeats < 1:
-        raise SettingsError(f"-n {repeats}: a run is asked at least once", hint="Write -n 3 for three answers of each.")
+    if not isinstance(repeats, SupportsIndex) or (repeats := int(repeats)) < 1:
+        raise SettingsError(
+            f"{repeats!r} is no number of repeats: a run is asked at least once",
+            hint="Write -n 3, or repeats=3, for three answers of each.",
+        )
     named = [[(name, value) for value in values] for name, values in (sweeps or {}).items()]
     count = len(models or [0]) * repeats
     for values in named:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import SettingsError
 from ..python import pictures
 from ..question import Question
 from ..schema import schema_for
@@ -14,7 +16,7 @@ from .grid import grid, models_of, swept
 from .reading import Comparison, StoppedRuns, contestants, read_into
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ..events import Answer, Event, Image
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["compare", "sweep"]
 
 _SETTINGS = {field.name for field in FIELDS} - {"options"}
+# What would otherwise go to the model as an option of its own, which no server knows.
+_NOT_TAKEN: Final = {
+    "tools": "Leave it out: tools would be called by all runs at once.",
+    "top_logprobs": "Leave it out: ask() shows the probabilities of one answer.",
+    "model": "Name all of them in `models`.",
+    "models": "Use compare(prompt, models, sweep={...}).",
+}
 
 
 def compare(
@@ -49,6 +58,7 @@ def compare(
     nothing, for what cannot be asked, and StoppedRuns after an interrupt: its `runs` has what had arrived.
     """
     options = hidden(options)
+    _refuse("compare()", options, "model")
     how = {"schema": schema, "images": images, "thread": thread, "values": {"system": system, **options}}
     return _ask(prompt, models_of(models), sweep or {}, repeats, how)
 
@@ -61,6 +71,7 @@ def sweep(
     `how` is the rest of what `compare` takes, and so is what is raised.
     """
     how = hidden(how)
+    _refuse("sweep()", how, "models")
     own: dict[str, Any] = {name: how.pop(name) for name in ("schema", "images", "thread") if name in how}
     return _ask(prompt, (), grid, repeats, {**own, "values": {"model": model, **how}})
 
@@ -72,6 +83,12 @@ def _ask(
     repeats: int,
     how: Mapping[str, Any],
 ) -> Runs:
+    if not isinstance(prompt, str):
+        raise SettingsError(f"The prompt is a text, not of type {type(prompt).__name__}", hint="Write it as a string.")
+    if not isinstance(sweeps, Mapping):
+        raise SettingsError(
+            f"{sweeps!r} does not say what to sweep", hint='Write names with their values: {"temperature": [0, 0.7]}.'
+        )
     session, schema, thread = current(), how.get("schema"), how.get("thread") or ""
     values = _values(how["values"])
     variants = grid(models, {name: swept(name, given) for name, given in sweeps.items()}, repeats)
@@ -92,6 +109,12 @@ def _ask(
     if not whole:
         raise StoppedRuns(runs)
     return runs
+
+
+def _refuse(who: str, given: Mapping[str, Any], *others: str) -> None:
+    for name in ("tools", "top_logprobs", *others):
+        if given.get(name) is not None:
+            raise SettingsError(f"{who} takes no {name}", hint=_NOT_TAKEN[name])
 
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:

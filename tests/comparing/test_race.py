@@ -160,6 +160,25 @@ def test_a_value_that_cannot_be_used_is_refused_before_anything_is_sent(fake: Fa
     assert asked(fake) == []
 
 
+def test_what_is_not_taken_is_refused_and_not_sent_as_an_option(fake: FakeOllama) -> None:
+    given: list[tuple[Callable[[], object], str]] = [
+        (lambda: compare("Hello", "a", tools=[print]), "takes no tools"),
+        (lambda: compare("Hello", "a", top_logprobs=2), "takes no top_logprobs"),
+        (lambda: compare("Hello", "a", model="b"), "takes no model"),
+        (lambda: sweep("Hello", {"seed": [1]}, models="a,b"), "takes no models"),
+        (lambda: compare("Hello", None), "None is no model's name"),  # type: ignore[arg-type]
+        (lambda: compare("Hello", ["a", 3]), "3 is no model's name"),  # type: ignore[list-item]
+        (lambda: compare("Hello", "a", repeats=2.5), "2.5 is no number of repeats"),  # type: ignore[arg-type]
+        (lambda: compare("Hello", "a", repeats="2"), "'2' is no number of repeats"),  # type: ignore[arg-type]
+        (lambda: compare("Hello", "a", sweep=["seed"]), "does not say what to sweep"),  # type: ignore[arg-type]
+        (lambda: compare(None, "a"), "not of type NoneType"),  # type: ignore[arg-type]
+    ]
+    for call, said in given:
+        with pytest.raises(SettingsError, match=said):
+            call()
+    assert asked(fake) == []
+
+
 def test_not_more_than_a_few_at_once(fake: FakeOllama) -> None:
     most = []
 
