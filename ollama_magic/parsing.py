@@ -30,6 +30,7 @@ _KEY_OPTIONS = (*_KEY_NAMES, "token", "api_token", "secret", "password", "auth",
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}\.[A-Za-z0-9_-]{16,}")
 """The form of Ollama's own keys, which no model's name has."""
 _SHORTEST_KEY = 8
+_LISTS = ("--compare", "--sweep", "--tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def parse_words(words: Sequence[str]) -> Parsed:
     Raises SettingsError, with the nearest option and the usage, for anything it does not know.
     """
     _refuse_keys(words)
+    words = _lists_joined(words)
     _refuse_unknown(words)
     try:
         found, extra = _parser().parse_known_intermixed_args(_spell_out(words))
@@ -174,6 +176,20 @@ def _parser() -> _Parser:
             arguments |= {"action": "store_const", "const": option.value}
         parser.add_argument(*flags, **arguments)
     return parser
+
+
+def _lists_joined(words: Sequence[str]) -> list[str]:
+    """The words, with a list that has spaces behind its commas as one: `--compare a, b` is `--compare a,b`."""
+    joined: list[str] = []
+    for word in words:
+        last = joined[-1] if joined else ""
+        named = last if last.startswith("--") else joined[-2] if len(joined) > 1 else ""
+        goes_on = last.endswith(",") and named.partition("=")[0] in _LISTS
+        if goes_on and (not word.startswith("-") or _is_number(word)):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def _spell_out(words: Sequence[str]) -> list[str]:

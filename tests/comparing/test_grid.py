@@ -13,6 +13,24 @@ from ollama_magic.errors import SettingsError
 from ollama_magic.parsing import parse_cell_line
 
 
+def test_a_list_may_have_spaces_behind_its_commas() -> None:
+    for line, titles in [
+        ("--compare a, b,  c", ["a", "b", "c"]),
+        ("--compare=a, b -n 1 -q", ["a", "b"]),
+        ("m --sweep temperature=0, .5", ["temperature=0", "temperature=0.5"]),
+        ("--sweep seed=1, -1 -t 0 m", ["seed=1", "seed=-1"]),
+        ("--compare a, b --sweep=seed=1, 2", ["a · seed=1", "b · seed=1", "a · seed=2", "b · seed=2"]),
+        ("-s hm, m --compare a,b", None),  # a text is no list: m is a model
+        ("--compare a, --sweep seed=1,2", None),
+    ]:
+        if titles is None:
+            with pytest.raises(SettingsError):
+                variants_of(parse_cell_line(line))
+        else:
+            assert [each.title for each in variants_of(parse_cell_line(line))] == titles
+    assert parse_cell_line("--tools f, g m").how.tools == ("f", "g")
+
+
 def test_a_prefix_is_a_mode_only_where_it_is_exactly_one() -> None:
     for typed, mode, model in [
         ("llama3.2", "", "llama3.2"),
