@@ -76,7 +76,12 @@ def variants_of(parsed: Parsed) -> tuple[Variant, ...]:
         if name in sweeps:
             raise SettingsError(f"--sweep {name} is given twice", hint="Put all its values behind one.")
         sweeps[name] = values
-    return grid(models_of(how.compare) if how.compare else (), sweeps, how.repeats)
+    variants = grid(models_of(how.compare) if how.compare else (), sweeps, how.repeats)
+    if how.blind and len(variants) < 2:
+        raise SettingsError(
+            "%%ollama: --blind hides who is who in a comparison, and there is none", hint="Add --compare a,b."
+        )
+    return variants
 
 
 def _refuse(how: How, parsed: Parsed) -> None:
@@ -91,10 +96,6 @@ def _refuse(how: How, parsed: Parsed) -> None:
     ):
         if given:
             raise SettingsError(f"%%ollama: a comparison is asked without {name}: {why}", hint=f"Leave out {name}.")
-    if how.blind and not (how.compare or how.sweep or how.repeats > 1):
-        raise SettingsError(
-            "%%ollama: --blind hides who is who in a comparison, and there is none", hint="Add --compare a,b."
-        )
 
 
 def _empty(variants: Sequence[Variant], question: Question, settings: Settings, how: How) -> Columns:

@@ -87,6 +87,8 @@ def test_what_cannot_be_compared_is_said() -> None:
         ("-n 0", "at least once"),
         ("-n many", "not a whole number"),
         ("--blind", "there is none"),
+        ("--blind --compare a", "there is none"),
+        ("--blind m -n 1 --sweep seed=1", "there is none"),
         ("llama3.2 --compare a,b", "a model is named beside --compare: 'llama3.2'"),
         ("--compare a,b --tools f", "without --tools"),
         ("--compare a,b --web", "without --tools"),
