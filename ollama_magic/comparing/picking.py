@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SettingsError
@@ -119,6 +120,11 @@ def _vote(session: Session, shown: Shown, run: Run, *, blind: bool) -> str:
 
 
 def _name(run: Run) -> str:
-    """What votes are counted for: the model and what was swept, whichever repeat it was."""
-    who = run.variant.who
-    return who if run.variant.typed else " · ".join(part for part in (run.answer.model, who) if part)
+    """What votes are counted for: the model and what was swept, whichever repeat it was.
+
+    Where a mode alone was named, with the model that answered there: another one may be its default some day.
+    """
+    variant, model = run.variant, run.answer.model
+    if variant.model:
+        return variant.who
+    return replace(variant, typed="/".join(part for part in (variant.mode, model) if part)).who

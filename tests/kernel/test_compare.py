@@ -280,6 +280,14 @@ def test_votes_are_written_and_forgotten(kernel: Kernel, fake: FakeOllama, tmp_p
     assert "Nothing was picked yet" in kernel.run("%ollama votes").shown()
 
 
+def test_a_vote_for_a_mode_is_one_for_the_model_that_answered_there(kernel: Kernel, fake: FakeOllama) -> None:
+    fake.says("x")
+    kernel.run("%ollama votes clear")
+    kernel.run("%%ollama --compare local,qwen3:8b\nHello")
+    assert "Picked A: local." in kernel.run("%ollama pick A").shown()
+    assert "local/llama3.2:latest" in plain(kernel.run("%ollama votes"))
+
+
 def test_a_diff_of_two_columns(kernel: Kernel, fake: FakeOllama) -> None:
     fake.voice("llama3.2").says("The sky is blue.")
     fake.voice("qwen3:8b").says("The sea is blue.")
