@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from dataclasses import dataclass
 from html import escape
@@ -44,20 +45,7 @@ class Diff:
 
     def pieces(self) -> list[Piece]:
         """The two texts as one, in pieces: put those without "+" together for the first, without "-" the second."""
-        one, two = _units(self.first, self.second)
-        matcher = difflib.SequenceMatcher(None, one, two, autojunk=False)
-        pieces: list[Piece] = []
-        gone = come = ""  # a stretch where they differ
-
-        for tag, a, b, c, d in matcher.get_opcodes():
-            same = "".join(one[a:b])
-            if tag != "equal" or ((gone or come) and _is_nothing(same) and b < len(one)):
-                # What stands between two changed words, a space or a comma, would only break them up.
-                gone, come = gone + same, come + "".join(two[c:d])
-                continue
-            pieces += [piece for piece in (("-", gone), ("+", come), (" ", same)) if piece[1]]
-            gone = come = ""
-        return [*pieces, *(piece for piece in (("-", gone), ("+", come)) if piece[1])]
+        return list(_pieces(self.first, self.second))
 
     def counts(self) -> tuple[int, int, int]:
         """How many words both have, only the first, only the second."""
@@ -109,6 +97,24 @@ class Diff:
 
     def __repr__(self) -> str:
         return f"Diff({self._line()})"
+
+
+@functools.lru_cache(maxsize=4)  # to show one asks four times, and a second of work is much
+def _pieces(first: str, second: str) -> tuple[Piece, ...]:
+    one, two = _units(first, second)
+    # A match is not begun at a space: there are too many of them, and none tells anything.
+    matcher = difflib.SequenceMatcher(lambda unit: unit == " ", one, two, autojunk=False)
+    pieces: list[Piece] = []
+    gone = come = ""  # a stretch where they differ
+    for tag, a, b, c, d in matcher.get_opcodes():
+        same = "".join(one[a:b])
+        if tag != "equal" or ((gone or come) and _is_nothing(same) and b < len(one)):
+            # What stands between two changed words, a space or a comma, would only break them up.
+            gone, come = gone + same, come + "".join(two[c:d])
+            continue
+        pieces += [piece for piece in (("-", gone), ("+", come), (" ", same)) if piece[1]]
+        gone = come = ""
+    return (*pieces, *(piece for piece in (("-", gone), ("+", come)) if piece[1]))
 
 
 def _units(first: str, second: str) -> tuple[list[str], list[str]]:
