@@ -106,7 +106,8 @@ export default {
 """
 
 _CSS: Final = f"""
-.{_NAME}-place:not(:empty) {{ margin-top: .5em; padding: 0 3px; }}  /* its column would cut off the ring of the focus */
+.{_NAME}-place:not(:empty) {{ margin-top: .5em; }}
+.{_NAME}-place > .{_NAME}:focus-visible {{ outline-offset: -2px; }}  /* its column would cut off a ring around it */
 .{_NAME}-place > span {{ font-size: 90%; margin-left: .6em; }}
 """
 
