@@ -11,6 +11,7 @@ from ..builder import AnswerBuilder
 from ..chat import read_shape
 from ..errors import OllamaMagicError
 from ..events import Text, Thinking
+from ..render.footer import included_line
 from .grid import across, letter
 from .racing import Contestant, Ended, in_turn, race
 from .runs import Run, Runs
@@ -86,6 +87,8 @@ class Comparison:
             for number, variant in enumerate(variants)
         ]
         host = in_turn(each.times for each in self._ended.values())
+        included = included_line(self.question.included)
+        notes = [f"Asked {included}." if included else "", _IN_TURN.format(host) if host else ""]
         return Runs(
             self.question.prompt,
             runs,
@@ -93,7 +96,7 @@ class Comparison:
             form=self.settings.format,
             quiet=self.settings.quiet,
             notices=self.question.notices,
-            note=_IN_TURN.format(host) if host else "",
+            note=" ".join(part for part in notes if part),
         )
 
     def feed(self, number: int, event: Event | Ended) -> None:

@@ -82,7 +82,7 @@ class Runs:
         self.prompt = prompt
         self.hidden = hidden
         self.note = note
-        """What is to be known of all of them, such as that one server ran them one after another."""
+        """What is to be known of all of them: what of the notebook was put in, or that a server ran them one by one."""
         self._runs = tuple(runs)
         self.form = form
         self._across, self._quiet, self._notices = across, quiet, notices

@@ -10,9 +10,11 @@ from ollama_magic.render.tokens import surety
 from ollama_magic.units import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ollama_magic.events import Answer, Progress, Stats
 
-__all__ = ["count_words", "footer_line", "marks", "megabytes", "progress_line", "rate_line", "seconds"]
+__all__ = ["count_words", "footer_line", "included_line", "marks", "megabytes", "progress_line", "rate_line", "seconds"]
 
 _SURFACES: Final = {"openai": "/v1", "native": "/api"}
 _REASONS: Final = {
@@ -38,7 +40,7 @@ def footer_line(answer: Answer) -> str:
         f"first token {seconds(stats.first_token_s)}" if stats.first_token_s is not None else "",
         surety(answer),
         f"{speed:,.0f} tok/s" if speed and speed >= 10 else f"{speed:.1f} tok/s" if speed else "",
-        _included(answer),
+        included_line(answer.included),
         _REASONS.get(answer.reason) or one_line(answer.reason, 40),
     ]
     return " · ".join(part for part in parts if part)
@@ -100,10 +102,10 @@ def count_words(text: str) -> str:
     return counted(len(text.split()), "word")
 
 
-def _included(answer: Answer) -> str:
+def included_line(included: Sequence[tuple[str, int]]) -> str:
     """What of the notebook stood in the question: "with df ~526 tokens, city ~3 tokens"."""
-    shown = [f"{one_line(name, 40)} ~{tokens:,} tokens" for name, tokens in answer.included[:4]]
-    more = len(answer.included) - len(shown)
+    shown = [f"{one_line(name, 40)} ~{tokens:,} tokens" for name, tokens in included[:4]]
+    more = len(included) - len(shown)
     return f"with {', '.join(shown)}{f' and {more} more' if more > 0 else ''}" if shown else ""
 
 

@@ -308,6 +308,7 @@ def test_other_words_of_the_line_hold_for_all(kernel: Kernel, fake: FakeOllama) 
         "Twice 2?"
     ] * 2
     assert "tok/s" not in html(cell)
+    assert html(cell).count("Asked with x ~1 tokens.") == 1
     assert (
         "[4, 4] 0.0"
         in kernel.run("print([answer.value['n'] for answer in runs], runs[0].request.options['temperature'])").shown()
