@@ -131,8 +131,8 @@ def _table(found: Sequence[Vote]) -> Table:
     ranked = standings([(vote.winner, vote.others) for vote in found])
     blind = sum(vote.blind for vote in found)
     note = (
-        f"From {counted(len(found), 'pick')}, {blind:,} blind. Bradley-Terry scores about 1000, with 95% intervals: "
-        "400 points more are odds of ten to one. Where intervals overlap much, more picks are needed."
+        f"From {counted(len(found), 'pick')}, {blind:,} blind. Bradley-Terry scores with 95% intervals: 1000 is the "
+        "average, and 400 points more are odds of ten to one. Where intervals overlap much, more picks are needed."
     )
     if any(each.group for each in ranked):
         note += " A line parts those that were never compared with each other: their scores say nothing of one another."
