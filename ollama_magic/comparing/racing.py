@@ -47,7 +47,10 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When a run was begun, brought its first token and ended, on one clock; where it was asked."""
+    """When a run was begun, brought its first token and ended, on one clock.
+
+    `host`: the Ollama of one's own that was asked; "" for the cloud and the built-in engine, which have no such queue.
+    """
 
     began: float
     first: float | None
@@ -81,7 +84,7 @@ async def race(
                     if first is None and isinstance(event, Text | Thinking):
                         first = time.monotonic()
                     elif isinstance(event, Start):
-                        host = event.host
+                        host = event.host if event.mode == "local" else ""
                     queue.put_nowait((number, event))
         except Exception as raised:  # whatever it is, it stays in its own column
             error = raised
@@ -124,7 +127,10 @@ async def _events(session: Session, question: Question, contestant: Contestant) 
 
 
 def in_turn(times: Iterable[Times]) -> str:
-    """The server that ran its answers one after another though they were asked at once; "" where none did."""
+    """The server that seems to have run one after another what was asked at once; "" where none did.
+
+    Two of different models may also lie apart by themselves, where one is slow to begin.
+    """
     by_host: dict[str, list[tuple[float, float]]] = {}
     for each in times:
         if each.first is not None and each.host:

@@ -133,8 +133,8 @@ class Comparison:
 
 
 _IN_TURN: Final = (
-    "{} ran these one after another: the time to the first token includes the wait for those before it. An Ollama "
-    "server runs more at once with OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS."
+    "{} seems to have run these one after another: then the time to the first token includes the wait for those before "
+    "it. An Ollama server runs more at once with OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS."
 )
 
 

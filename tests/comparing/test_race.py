@@ -258,9 +258,21 @@ def test_what_one_server_ran_one_after_another_is_said(fake: FakeOllama) -> None
     alone = Later(lambda: fake.open_streams == 1, 0.05)
     fake.voice("b").waits_for(alone).says("one ").waits_for(Later(alone.is_set, 0.15)).says("two")
     runs = compare("Hello", "a,b")
-    assert f"{fake.url} ran these one after another" in runs.note
+    assert f"{fake.url} seems to have run these one after another" in runs.note
     assert runs.note in runs._repr_mimebundle_()[0]["text/plain"]
     assert runs.rows[1]["first_token_s"] > runs.rows[0]["total_s"]  # the wait is in it
+
+
+@pytest.mark.slow
+def test_a_model_of_the_cloud_that_is_slow_to_begin_has_waited_for_nobody(
+    fake: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_API_KEY", "sk-a-planted-key-91")
+    monkeypatch.setenv("OLLAMA_MAGIC_TRUSTED_HOSTS", "127.0.0.1")
+    fake.voice("quick").waits_for(AllAsked(fake, 2)).says("one ").waits_for(Later(lambda: True, 0.15)).says("two")
+    alone = Later(lambda: fake.open_streams == 1, 0.05)
+    fake.voice("slow").waits_for(alone).says("one ").waits_for(Later(alone.is_set, 0.15)).says("two")
+    assert compare("Hello", "cloud/quick,cloud/slow").note == ""
 
 
 def test_a_server_that_runs_one_after_another_is_named() -> None:
