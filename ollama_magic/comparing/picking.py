@@ -28,12 +28,13 @@ _offered: deque[PickButtons] = deque()
 def pick(session: Session, words: list[str]) -> str:
     """Keep the run of that letter of the last comparison: names are shown, the answer is bound, the vote is kept."""
     shown = latest(session, "pick")
-    letters = ", ".join(run.letter for run in shown.runs.runs if _has_answer(run)) or "none has an answer"
+    letters = ", ".join(run.letter for run in shown.runs.runs if _has_answer(run))
+    hint = f"One of {letters}." if letters else "No column of the last comparison has one: run it again."
     if len(words) != 1:
-        raise SettingsError("%ollama pick: one letter is picked", hint=f"One of {letters}.")
+        raise SettingsError("%ollama pick: one letter is picked", hint=hint)
     run = shown.runs.find(words[0])
     if not _has_answer(run):
-        raise SettingsError(f"%ollama pick {run.letter}: there is no answer to keep", hint=f"One of {letters}.")
+        raise SettingsError(f"%ollama pick {run.letter}: there is no answer to keep", hint=hint)
     told = _picked(session, shown, run)
     if shown.buttons is not None:
         shown.buttons.close()

@@ -13,6 +13,7 @@ from ollama_magic import render
 from ollama_magic.render.columns import cell_html, grid_html
 from ollama_magic.render.look import FOOTER, PRE_TEXT, div, wrap
 from ollama_magic.render.text import clean, one_line
+from ollama_magic.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,7 +89,7 @@ class Diff:
     def _line(self) -> str:
         both, first, second = self.counts()
         if not first and not second and self.first == self.second:
-            return f"The same: {both:,} words."
+            return f"The same: {counted(both, 'word')}." if self.first else "Both are empty."
         names = one_line(self.first_name, 40), one_line(self.second_name, 40)
         return f"{both:,} words in both, {first:,} only in {names[0]}, {second:,} only in {names[1]}."
 

@@ -255,6 +255,8 @@ def test_a_failed_column_is_no_answer_to_pick(kernel: Kernel, fake: FakeOllama) 
     fake.says("x")
     kernel.run("%%ollama --compare llama3.2,nobody\nHello")
     assert "One of A." in kernel.run("%ollama pick B").shown()
+    kernel.run("%%ollama --compare nobody,neither\nHello")
+    assert "No column of the last comparison has one: run it again." in kernel.run("%ollama pick B").shown()
 
 
 def test_votes_are_written_and_forgotten(kernel: Kernel, fake: FakeOllama, tmp_path: Any) -> None:

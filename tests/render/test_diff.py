@@ -41,6 +41,7 @@ def test_nothing_is_lost(first: str, second: str) -> None:
 
 def test_the_same_is_said_to_be_the_same() -> None:
     assert Diff("A", "a b", "B", "a b").text().endswith("The same: 2 words.")
+    assert Diff("A", "", "B", "").text().endswith("Both are empty.")
 
 
 def test_long_texts_are_compared_by_lines() -> None:
