@@ -97,6 +97,7 @@ class Comparison:
             quiet=self.settings.quiet,
             notices=self.question.notices,
             note=" ".join(part for part in notes if part),
+            valued=self.question.shape is not None or self.settings.format == "json",
         )
 
     def feed(self, number: int, event: Event | Ended) -> None:

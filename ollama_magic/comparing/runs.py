@@ -49,7 +49,7 @@ class Run:
             **dict(variant.options),
             "repeat": variant.repeat or 1,
             "answer": self.answer.text,
-            **({"value": self.answer.value} if self.answer.value is not None else {}),
+            "value": self.answer.value,
             "prompt_tokens": stats.prompt_tokens,
             "output_tokens": stats.output_tokens,
             "first_token_s": stats.first_token_s,
@@ -78,6 +78,7 @@ class Runs:
         notices: tuple[str, ...] = (),
         note: str = "",
         hidden: bool = False,
+        valued: bool = False,
     ) -> None:
         self.prompt = prompt
         self.hidden = hidden
@@ -86,6 +87,7 @@ class Runs:
         self._runs = tuple(runs)
         self.form = form
         self._across, self._quiet, self._notices = across, quiet, notices
+        self._valued = valued or any(run.answer.value is not None for run in runs)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -99,8 +101,12 @@ class Runs:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """A dictionary for each run: model, mode, each swept option, repeat, answer, tokens, times, reason, error."""
-        return [run.row for run in self._runs]
+        """A dictionary for each run: model, mode, each swept option, repeat, answer, tokens, times, reason, error.
+
+        Where a schema or JSON was asked for, also its `value`, None for a run that came to none.
+        """
+        left_out = () if self._valued else ("value",)
+        return [{name: value for name, value in run.row.items() if name not in left_out} for run in self._runs]
 
     @property
     def df(self) -> Any:

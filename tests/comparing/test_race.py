@@ -213,7 +213,8 @@ def test_a_schema_gives_a_value_for_each(fake: FakeOllama) -> None:
     runs = compare("When?", "a,b", schema={"type": "object", "properties": {"year": {"type": "integer"}}})
     assert runs[0].value == {"year": 1815}
     assert runs.runs[1].error
-    assert runs.rows[0]["value"] == {"year": 1815}
+    assert [row["value"] for row in runs.rows] == [{"year": 1815}, None]
+    assert compare("When?", "b", schema="year: int").df["value"].tolist() == [None]
 
 
 def test_a_conversation_goes_on_from_its_thread_and_stays_as_it_was(fake: FakeOllama, kernel: Session) -> None:
