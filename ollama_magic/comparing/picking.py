@@ -52,6 +52,8 @@ def offer(session: Session, shown: Shown) -> None:
 
     def keep(letter: str) -> str:
         told = _picked(session, shown, shown.runs.find(letter))
+        if shown.runs.form == "code" and latest(session, "pick") is shown:  # only a cell that runs can do it
+            told += f" %ollama pick {letter} puts its code into the next cell."
         shown.view.finish(shown.runs.board(letter, told=told))
         return told
 

@@ -212,6 +212,14 @@ def test_a_button_under_a_column_does_what_pick_does(kernel: Kernel, fake: FakeO
     kernel.until(lambda: others not in kernel.comms)
 
 
+def test_a_button_says_how_code_gets_into_the_next_cell(kernel: Kernel, fake: FakeOllama) -> None:
+    pytest.importorskip("anywidget")
+    cell, buttons = compared(kernel, fake, "-f code", "the-cell")
+    kernel.send(buttons, {"keep": "B"})
+    kernel.until(lambda: "✓ picked" in plain(cell))
+    assert "%ollama pick B puts its code into the next cell." in plain(cell)
+
+
 def test_there_are_buttons_only_for_a_page_and_for_answers(kernel: Kernel, fake: FakeOllama) -> None:
     pytest.importorskip("anywidget")
     fake.voice("llama3.2").says("I am a poet.")
