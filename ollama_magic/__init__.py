@@ -89,6 +89,10 @@ def __getattr__(name: str) -> Any:
         from .evaluating.running import last_evaluation
 
         return last_evaluation()
+    if name == "last_runs":
+        from .comparing.latest import last_runs
+
+        return last_runs()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -97,7 +101,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "last", "last_evaluation", "last_map", "map"])
+    return sorted([*__all__, "last", "last_evaluation", "last_map", "last_runs", "map"])
 
 
 def connect(**settings: object) -> Client:

@@ -10,7 +10,7 @@ from ..render import Table, show
 from ..render.columns import Column, Columns
 from ..render.racing import race_view
 from .grid import across, grid, letter, models_of, shuffled, sweep_of
-from .latest import Shown, keep
+from .latest import Shown, keep, remember
 from .picking import offer
 from .reading import Comparison, StoppedRuns, contestants, read_into
 
@@ -49,7 +49,7 @@ def compare_cell(
     once = settings.render == "once"
     view = race_view(shell, board, once=once, whole_cell=whole_cell, stop=comparison.stop)
     whole = read_into(view, comparison)
-    runs = comparison.runs()
+    runs = remember(comparison.runs())
     runs.hidden = how.blind and runs.last is not None  # else there is nothing to pick
     shown = Shown(runs, view, question, how.out, shell)
     with_buttons = whole_cell and len(runs) > 1 and runs.last is not None

@@ -1,4 +1,5 @@
-"""The comparison that was shown last, so that `%ollama pick` and `%ollama diff` know which one is meant."""
+"""The comparison that was shown last, so that `%ollama pick` and `%ollama diff` know which one is meant; and the last
+Runs, also of Python's."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..threads import Turn
     from .runs import Runs
 
-__all__ = ["Shown", "keep", "latest"]
+__all__ = ["Shown", "keep", "last_runs", "latest", "remember"]
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Shown:
 
 
 _latest: WeakKeyDictionary[Session, Shown] = WeakKeyDictionary()
+_runs: Runs | None = None
 
 
 def keep(session: Session, shown: Shown) -> None:
@@ -55,3 +57,15 @@ def latest(session: Session, command: str) -> Shown:
             hint="Run a cell such as %%ollama --compare llama3.2,qwen3:8b first.",
         )
     return found
+
+
+def remember(runs: Runs) -> Runs:
+    """They are the last ones from now on."""
+    global _runs
+    _runs = runs
+    return runs
+
+
+def last_runs() -> Runs | None:
+    """The Runs of the last comparison in this kernel, also of one that failed or was stopped; None if none."""
+    return _runs

@@ -13,6 +13,7 @@ from ..secret import hidden
 from ..session import current
 from ..settings import FIELDS
 from .grid import grid, models_of, swept
+from .latest import remember
 from .reading import Comparison, StoppedRuns, contestants, read_into
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def compare(
     `thread`: the conversation to go on from; nothing is recorded there. `schema`, `images` and `options` as for `ask`.
 
     A run that fails has its error in the Runs (`.df`, `.runs`), and raises nothing. Raises SettingsError, sending
-    nothing, for what cannot be asked, and StoppedRuns after an interrupt: its `runs` has what had arrived.
+    nothing, for what cannot be asked, and StoppedRuns after an interrupt: what had arrived is in
+    `ollama_magic.last_runs`, as the Runs of every comparison are.
     """
     options = hidden(options)
     _refuse("compare()", options, "model")
@@ -104,7 +106,7 @@ def _ask(
     runners = contestants(session, variants, {**shown, **values}, label="compare()")
     comparison = Comparison(session, question, runners, settings)
     whole = read_into(_Silent(), comparison)
-    runs = comparison.runs()
+    runs = remember(comparison.runs())
     session.last = runs.last or session.last
     if not whole:
         raise StoppedRuns(runs)

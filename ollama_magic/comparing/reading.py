@@ -12,6 +12,7 @@ from ..chat import read_shape
 from ..errors import OllamaMagicError
 from ..events import Text, Thinking
 from ..render.footer import included_line
+from ..units import counted
 from .grid import across, letter
 from .racing import Contestant, Ended, in_turn, race
 from .runs import Run, Runs
@@ -140,14 +141,18 @@ _IN_TURN: Final = (
 
 
 class StoppedRuns(Stopped):
-    """A comparison was stopped by an interrupt; `runs` has what had arrived."""
+    """A comparison was stopped by an interrupt; `runs` has what had arrived, and so has `ollama_magic.last_runs`."""
 
     def __init__(self, runs: Runs) -> None:
-        super().__init__()
+        whole = sum(run.whole for run in runs.runs)
+        super().__init__(
+            f"Stopped: {whole:,} of {counted(len(runs), 'answer')} came whole. What had arrived is kept, in "
+            "ollama_magic.last_runs."
+        )
         self.runs = runs
 
     def _render_traceback_(self) -> list[str]:
-        return ["Stopped. What had arrived is shown above and kept: in --out, and for %ollama pick and diff"]
+        return [str(self)]
 
 
 def read_into(view: RaceView, comparison: Comparison) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import ollama_magic
 from ollama_magic import compare, session, sweep
 from ollama_magic.comparing.grid import models_of
 from ollama_magic.comparing.racing import AT_ONCE, Times, in_turn
@@ -69,6 +70,7 @@ def test_each_model_is_asked_by_its_exact_name_and_gives_its_own_answer(fake: Fa
     )
     assert len(runs) == len(runs.answers) == 3
     assert repr(runs) == "Runs(3 runs, 3 whole)"
+    assert ollama_magic.last_runs is runs
 
 
 def test_one_that_fails_disturbs_no_other(fake: FakeOllama, kernel: Session) -> None:

@@ -91,8 +91,10 @@ def test_an_interrupt_closes_all_sockets_and_keeps_what_had_arrived(
     assert "half of llama3.2" in shown
     assert "all of it" in shown
     assert "never" not in cell.raw()
+    assert "Stopped: 1 of 3 answers came whole." in cell.shown()
     after = kernel.run("print([answer.reason for answer in runs], __import__('ollama_magic').last.text)")
     assert "['stopped', 'stop', 'stopped'] all of it" in after.shown()
+    assert "True" in kernel.run("print(__import__('ollama_magic').last_runs is runs)").shown()
 
 
 def test_all_that_fail_fail_the_cell_and_each_says_why(kernel: Kernel) -> None:
@@ -218,6 +220,7 @@ def test_a_button_says_how_code_gets_into_the_next_cell(kernel: Kernel, fake: Fa
     kernel.send(buttons, {"keep": "B"})
     kernel.until(lambda: "✓ picked" in plain(cell))
     assert "%ollama pick B puts its code into the next cell." in plain(cell)
+    kernel.until(lambda: buttons not in kernel.comms)
 
 
 def test_there_are_buttons_only_for_a_page_and_for_answers(kernel: Kernel, fake: FakeOllama) -> None:
