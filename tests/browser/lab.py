@@ -125,6 +125,7 @@ def _environment(base: Path, token: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("OLLAMA_MAGIC_CACHE_DIR", "OLLAMA_MAGIC_GGUF") if name in os.environ}
     folders = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     folders |= {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
+    folders |= {"XDG_DATA_HOME": "data"}  # picks are no votes of whoever runs the tests
     env |= {name: str(base / folder) for name, folder in folders.items()}
     return env | kept | {"JUPYTER_TOKEN": token, "PYTHONPATH": str(ROOT)}
 
