@@ -41,7 +41,11 @@ class Cell:
             if self._clear:
                 self.outputs.clear()
                 self._clear = False
-            self.outputs.append({"output_type": kind, **content})
+            last = self.outputs[-1] if self.outputs else {}
+            if kind == "stream" and last.get("name") == content["name"]:
+                last["text"] += content["text"]  # what is printed may come in two messages
+            else:
+                self.outputs.append({"output_type": kind, **content})
         elif kind == "update_display_data":
             self.update(content)
 
