@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(180)]
 def started(world: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
     home = tmp_path_factory.mktemp("home")
     (home / "work").mkdir()
+    world.forget()  # what another file of tests has reached
     world.server("https://ollama.com")
     with FakeOllama() as local, FakeOllama() as gateway:
         local.any_model = gateway.any_model = True
