@@ -14,7 +14,7 @@ from .errors import OllamaMagicError, SettingsError
 from .many import Limiter, Outcome, run_many
 from .secret import hidden
 from .session import current
-from .settings import FIELDS
+from .settings import by_setting
 from .vectors import Embedder, choose_embedder
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["Similarity", "embed", "similarity"]
 Batch = tuple[int, list[str]]
 """The number of the first text, and the texts."""
 
-_SETTINGS: Final = {field.name for field in FIELDS} - {"options"}
+_OWN: Final = ("texts", "dimensions", "batch", "truncate", "errors", "concurrency")
 _AT_ONCE: Final = 4
 
 
@@ -61,9 +61,7 @@ def embed(
         )
     if not listed:
         return numpy.zeros((0, dimensions or 0), dtype=numpy.float32)
-    known = {name: value for name, value in settings.items() if name in _SETTINGS}
-    own = {**(settings.get("options") or {}), **{n: v for n, v in settings.items() if n not in {*_SETTINGS, "options"}}}
-    found = current().settings({**known, "model": model, **({"options": own} if own else {})}, label="embed()")
+    found = current().settings(by_setting({"model": model, **settings}, "embed()", _OWN), label="embed()")
     limiter = Limiter(_AT_ONCE) if concurrency is None else Limiter(concurrency, adapt=False)
     asked = _Asked(found, model, dimensions, truncate, None if errors == "raise" else [])
     rows = _gathered(asked, listed, batch, limiter)

@@ -16,7 +16,7 @@ from .question import Question, Transcript
 from .schema import schema_for
 from .secret import hidden
 from .session import current
-from .settings import FIELDS
+from .settings import by_setting
 from .tools import tools_from
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Chat", "ask", "pictures"]
 
-_SETTINGS = {field.name for field in FIELDS} - {"options"}
 _OWN = ("schema", "images", "tools", "top_logprobs")
 
 
@@ -126,10 +125,7 @@ class _Silent:
 def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
     """A question from Python; `how` as for `ask`."""
     given = {name: value for name, value in how.items() if name not in _OWN}
-    known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
-    own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
-    own = {**(given.get("options") or {}), **own}
-    settings = current().settings({**known, **({"options": own} if own else {})}, label="ask()")
+    settings = current().settings(by_setting(given, "ask()", (*_OWN, "prompt", "thread")), label="ask()")
     session, tools, schema = current(), _several(how.get("tools")), how.get("schema")
     question = Question(
         prompt=prompt,

@@ -10,16 +10,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from . import values
+from .errors import SettingsError
 from .hosts import CLOUD, LOCAL, Host, Trusted, may_receive_key
 from .values import parse_option_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from .secret import Secret
 
-__all__ = ["ALIASES", "FIELDS", "MODES", "Field", "Row", "Settings", "parse_option_value"]
+__all__ = ["ALIASES", "FIELDS", "MODES", "Field", "Row", "Settings", "by_setting", "parse_option_value"]
 
 Mode = Literal["local", "cloud", "embedded"]
 MODES: Final[tuple[Mode, ...]] = ("local", "cloud", "embedded")
@@ -189,3 +190,24 @@ def _field(name: str, meta: Mapping[str, Any]) -> Field:
 
 
 FIELDS: Final = tuple(_field(each.name, each.metadata) for each in fields(Settings) if each.metadata)
+
+_NAMES: Final = tuple(each.name for each in FIELDS)
+_SLIP: Final = 0.81
+"""How alike two names are, from 0 to 1, for one to be taken for a slip of the pen; `logprobs` is no `top_logprobs`."""
+
+
+def by_setting(given: Mapping[str, Any], caller: str, own: Iterable[str] = ()) -> dict[str, Any]:
+    """Keyword arguments as a layer's values: what is no setting is an option of the model, under `options`.
+
+    Raises SettingsError for a name that is nearly a setting's, or one of `own`, the parameters of `caller`.
+    """
+    for name in given:
+        if name not in _NAMES and (near := values.meant(str(name), (*_NAMES, *own), _SLIP)):
+            raise SettingsError(
+                f"{caller} has no {name!r}",
+                hint=f"{near}A server ignores an option that it does not know; options={{{name!r}: ...}} sends it.",
+            )
+    known = {name: value for name, value in given.items() if name in _NAMES and name != "options"}
+    unknown = {name: value for name, value in given.items() if name not in _NAMES}
+    options = {**(given.get("options") or {}), **unknown} if unknown else given.get("options")
+    return {**known, **({"options": options} if options else {})}

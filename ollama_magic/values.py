@@ -44,11 +44,11 @@ class NotAllowed(ValueError):
         self.words = words
 
 
-def meant(word: str, words: tuple[str, ...]) -> str:
-    """The question whether the nearest of `words` was meant, with a space behind it; "" where none is near."""
+def meant(word: str, words: tuple[str, ...], likeness: float = 0.6) -> str:
+    """The question whether the nearest of `words` was meant, with a space behind it; "" where none is so much alike."""
     import difflib
 
-    near = difflib.get_close_matches(word.strip().lower(), words, n=1)
+    near = difflib.get_close_matches(word.strip().lower(), words, n=1, cutoff=likeness)
     return f"Did you mean {near[0]}? " if near else ""
 
 

@@ -15,7 +15,7 @@ from ollama_magic.errors import SettingsError
 from ollama_magic.hosts import CLOUD, LOCAL, Trusted, parse_host
 from ollama_magic.layers import Layer, dotenv_layer, environment_layer, resolve
 from ollama_magic.secret import Secret
-from ollama_magic.settings import FIELDS, MODES, Settings, parse_option_value
+from ollama_magic.settings import FIELDS, MODES, Settings, by_setting, parse_option_value
 from tests.tables import folded
 
 KEY = "sk-secret-0123456789"
@@ -478,6 +478,28 @@ def test_an_unreadable_file_counts_as_empty(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "read_text", refuse)
     assert resolve(dotenv_layer(tmp_path)).model is None
+
+
+# ---- keyword arguments -----------------------------------------------------------------------------------------
+
+
+def test_what_is_no_setting_is_an_option_of_the_model():
+    given = {"model": None, "seed": 3, "options": {"top_k": 1, "min_p": 0}, "top_k": 2, "logprobs": True}
+    assert by_setting(given, "ask()", ("top_logprobs",)) == {
+        "model": None,
+        "seed": 3,
+        "options": {"top_k": 2, "min_p": 0, "logprobs": True},
+    }
+    assert by_setting({"options": "top_k=20"}, "ask()") == {"options": "top_k=20"}
+    assert by_setting({"num_predict": 3}, "ask()") == {"options": {"num_predict": 3}}
+
+
+def test_a_slip_of_the_pen_is_refused():
+    for name, meant in (("temprature", "temperature"), ("repeat", "repeats"), ("hosts", "host")):
+        with pytest.raises(SettingsError, match=rf"evaluate\(\) has no '{name}'") as caught:
+            by_setting({name: 3}, "evaluate()", ("repeats",))
+        assert caught.value.hint.startswith(f"Did you mean {meant}?")
+    assert by_setting({"options": {"temprature": 3}}, "ask()") == {"options": {"temprature": 3}}
 
 
 # ---- weight ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from ..question import Question
 from ..schema import schema_for
 from ..secret import hidden
 from ..session import current
-from ..settings import FIELDS
+from ..settings import by_setting
 from .grid import grid, models_of, swept
 from .latest import remember
 from .reading import Comparison, StoppedRuns, contestants, read_into
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "sweep"]
 
-_SETTINGS = {field.name for field in FIELDS} - {"options"}
+_OWN = ("prompt", "models", "sweep", "grid", "repeats", "schema", "images", "thread")
 # What would otherwise go to the model as an option of its own, which no server knows.
 _NOT_TAKEN: Final = {
     "tools": "Leave it out: tools would be called by all runs at once.",
@@ -92,7 +92,7 @@ def _ask(
             f"{sweeps!r} does not say what to sweep", hint='Write names with their values: {"temperature": [0, 0.7]}.'
         )
     session, schema, thread = current(), how.get("schema"), how.get("thread") or ""
-    values = _values(how["values"])
+    values = by_setting(how["values"], "compare()", _OWN)
     variants = grid(models, {name: swept(name, given) for name, given in sweeps.items()}, repeats)
     shown = {"format": "json"} if schema is not None else {}
     settings = session.settings({**shown, **values}, label="compare()")
@@ -117,14 +117,6 @@ def _refuse(who: str, given: Mapping[str, Any], *others: str) -> None:
     for name in ("tools", "top_logprobs", *others):
         if given.get(name) is not None:
             raise SettingsError(f"{who} takes no {name}", hint=_NOT_TAKEN[name])
-
-
-def _values(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name; every other name is an option of the model."""
-    known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
-    own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
-    own = {**(given.get("options") or {}), **own}
-    return {**known, **({"options": own} if own else {})}
 
 
 class _Silent:

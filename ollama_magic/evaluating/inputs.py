@@ -11,7 +11,7 @@ from ..errors import SettingsError
 from ..mapping.frames import source_of
 from ..mapping.template import Template
 from ..secret import hidden
-from ..settings import FIELDS
+from ..settings import by_setting
 from .asking import Model
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["Row", "model_of", "models_from", "prompts_from"]
 
 Row = Mapping[str, Any]
 
-_SETTINGS: Final = {field.name for field in FIELDS}
+_OWN: Final = ("prompts", "models", "checks", "template", "schema", "repeats", "concurrency", "progress", "label")
 _PRIVATE: Final = frozenset({"key", "host", "trusted_hosts", "gguf", "cache_dir"})
 """What no file and no name of a model may show: keys, credentials, places on this machine."""
 _PROMPTS: Final = "Give texts, or rows with a column `prompt`, or rows and template='... {column} ...'."
@@ -98,18 +98,10 @@ def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str
         (variant,) = models_of([typed])
         has_mode = bool(variant.mode)
         own = {**own, "model": None, **variant.values()}
-    settings = session.settings(_layer({**common, **own}), label=label)
+    settings = session.settings(by_setting({**common, **own}, label, _OWN), label=label)
     if has_mode and "host" not in own:  # one that is set for another mode does not count
         settings = settings.without_foreign_host()
     told = [f"{key}={value}" for key, value in own.items() if key not in _PRIVATE | {"model", "mode"}]
     model = typed or (engine.model_name(settings) if settings.mode == "embedded" else settings.model or "default model")
     public = {key: value for key, value in {**common, **own}.items() if key not in _PRIVATE and value is not None}
     return Model(str(name or " · ".join([str(model), *told])), settings, public)
-
-
-def _layer(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by setting; what is no setting is an option of the model's own."""
-    known = {name: value for name, value in given.items() if name in _SETTINGS - {"options"}}
-    own = {name: value for name, value in given.items() if name not in _SETTINGS}
-    options = {**(given.get("options") or {}), **own}
-    return {**known, **({"options": options} if options else {})}

@@ -17,7 +17,7 @@ from ..models import choose_model
 from ..question import Question
 from ..recall import Recall
 from ..session import current
-from ..settings import FIELDS
+from ..settings import by_setting
 from .engine import Plan
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["How", "Prepared", "limiter_for", "prepare", "settings_for"]
 
-_SETTINGS: Final = {field.name for field in FIELDS} - {"options"}
+_OWN: Final = ("data", "prompt", "schema", "into", "concurrency", "hosts", "progress", "refresh")
 _START: Final = {"local": 32, "cloud": 4, "embedded": 4}
 """Requests at once to begin with. Ollama queues 512; the cloud allows 1 to 10, by what one pays."""
 
@@ -60,10 +60,7 @@ def settings_for(given: Mapping[str, Any], hosts: Sequence[str] | None) -> dict[
 
     What is no setting is an option of the model. Raises SettingsError.
     """
-    known = {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
-    own = {name: value for name, value in given.items() if name not in _SETTINGS and name != "options"}
-    own = {**(given.get("options") or {}), **own}
-    known |= {"options": own} if own else {}
+    known = by_setting(given, "map()", _OWN)
     session = current()
     if hosts is None:
         return {"": session.settings(known, label="map()")}
