@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from . import report
-from .intervals import Change, Rate, change, rate
+from .intervals import Change, Rate, added, change, correlation
 from .trials import Trial, passed_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Difference:
 class Comparison:
     """All differences, regressions first, and by model the change of the pass rate with its 95% interval.
 
-    The rates compared are those of the prompts that both runs could judge.
+    The rates compared are those of the prompts that both runs could judge, and the interval takes into account that
+    they are the same prompts.
     """
 
     differences: tuple[Difference, ...]
@@ -134,12 +135,13 @@ def compared(before: Evaluation, after: Evaluation) -> Comparison:
     keys = list(dict.fromkeys([*new, *old]))
     found = [_difference(key, old.get(key), new.get(key)) for key in keys]
     found.sort(key=lambda each: _ORDER.index(each.what))
-    changes = {}
+    changes: dict[str, tuple[Rate, Rate, Change | None]] = {}
     for model in dict.fromkeys(model for _, model in keys):
         both = [each for each in found if each.model == model and each.what in ("regression", "fixed", "same")]
-        rates = _added(each.before for each in both), _added(each.after for each in both)
-        if both:
-            changes[model] = (*rates, change(*rates))
+        pairs = [(each.before, each.after) for each in both if each.before is not None and each.after is not None]
+        if pairs:
+            rates = added(one for one, _ in pairs), added(two for _, two in pairs)
+            changes[model] = (*rates, change(*rates, correlation(pairs)))
     return Comparison(tuple(found), changes)
 
 
@@ -173,11 +175,6 @@ def _why(trials: list[Trial]) -> str:
             if verdict.passed is False:
                 return f"{verdict.check}: {verdict.reason}" if verdict.reason else verdict.check
     return ""
-
-
-def _added(rates: Any) -> Rate:
-    found = [each for each in rates if each is not None]
-    return rate(sum(each.passed for each in found), sum(each.of for each in found))
 
 
 def _told(found: Rate | None) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Change", "Rate", "change", "percentile", "rate", "wilson"]
+__all__ = ["Change", "Rate", "added", "change", "correlation", "percentile", "rate", "wilson"]
 
 _Z: Final = 1.959963984540054
 """The normal quantile that leaves 2.5% on either side."""
@@ -62,17 +62,44 @@ def rate(passed: int, of: int) -> Rate:
     return Rate(passed, of, *wilson(passed, of))
 
 
-def change(before: Rate, after: Rate) -> Change | None:
-    """How the rate changed, as between two independent samples; None where one of them has nothing.
+def change(before: Rate, after: Rate, alike: float = 0.0) -> Change | None:
+    """How the rate changed; None where one of them has nothing. `alike` is their `correlation`, 0 for independent ones.
 
-    Source: R. G. Newcombe, Stat. Med. 17 (1998) 873, method 10
+    Source: R. G. Newcombe, Stat. Med. 17 (1998) 873, method 10; for paired samples 17 (1998) 2635, method 10
     """
     if before.value is None or after.value is None:
         return None
     difference = after.value - before.value
-    low = difference - math.hypot(after.value - after.low, before.high - before.value)
-    high = difference + math.hypot(after.high - after.value, before.value - before.low)
+    low = difference - _joined(after.value - after.low, before.high - before.value, alike)
+    high = difference + _joined(after.high - after.value, before.value - before.low, alike)
     return Change(difference, low, high)
+
+
+def correlation(pairs: Sequence[tuple[Rate, Rate]]) -> float:
+    """How much the rates of the same prompts in two runs go together, from -1 to 1: what is hard once is hard again.
+
+    With one answer to each prompt it is phi of the fourfold table, with Newcombe's correction for continuity. With
+    several it is the same of their expected table, which leaves the interval rather too wide than too narrow.
+    """
+    before, after = added(pair[0] for pair in pairs), added(pair[1] for pair in pairs)
+    if not before.value or not after.value or before.value == 1 or after.value == 1:
+        return 0.0
+    shares = [(one.value, two.value) for one, two in pairs if one.value is not None and two.value is not None]
+    together = sum((one - before.value) * (two - after.value) for one, two in shares) / len(shares)
+    if together > 0:
+        together = max(0.0, together - 0.5 / len(shares))
+    alone = before.value * (1 - before.value) * after.value * (1 - after.value)
+    return max(-1.0, min(1.0, together / math.sqrt(alone)))
+
+
+def added(rates: Iterable[Rate]) -> Rate:
+    """The rate of all of them together."""
+    found = list(rates)
+    return rate(sum(each.passed for each in found), sum(each.of for each in found))
+
+
+def _joined(one: float, two: float, alike: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * alike * one * two + two * two))
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

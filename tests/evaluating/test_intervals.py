@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_magic.evaluating.intervals import change, percentile, rate, wilson
+from ollama_magic.evaluating.intervals import added, change, correlation, percentile, rate, wilson
 
 # Newcombe, Stat. Med. 17 (1998) 857, table I, method 3.
 PUBLISHED = {
@@ -36,6 +36,37 @@ def test_published_intervals_of_a_difference() -> None:
         assert found is not None
         assert found.value == pytest.approx(a / m - b / n)
         assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+# Newcombe, Stat. Med. 17 (1998) 2635, method 10; Fagerland, Lydersen and Laake, Stat. Med. 33 (2014) 2850:
+# pairs that passed twice, then only the first, only the second, and never; first minus second.
+PAIRED = {
+    (36, 12, 2, 0): (0.0569, 0.3404),
+    (1, 1, 7, 12): (-0.507, -0.026),
+}
+
+
+def test_published_intervals_of_a_difference_of_paired_rates() -> None:
+    for (both, first, second, neither), (low, high) in PAIRED.items():
+        yes, no = rate(1, 1), rate(0, 1)
+        pairs = [(yes, yes)] * both + [(no, yes)] * first + [(yes, no)] * second + [(no, no)] * neither
+        found = change(added(one for one, _ in pairs), added(two for _, two in pairs), correlation(pairs))
+        assert found is not None
+        assert (found.low, found.high) == pytest.approx((low, high), abs=5e-4)
+
+
+def test_what_goes_together() -> None:
+    yes, no, half = rate(1, 1), rate(0, 1), rate(2, 4)
+    assert correlation([]) == correlation([(yes, yes), (no, yes)]) == correlation([(half, rate(3, 4))]) == 0
+    # phi is 1 and -1; towards 0 it is corrected by one half of a pair.
+    assert correlation([(yes, yes)] * 5 + [(no, no)] * 5) == pytest.approx(0.8)
+    assert correlation([(yes, no)] * 5 + [(no, yes)] * 5) == pytest.approx(-1)
+    many = [(rate(4, 4), rate(4, 4))] * 50 + [(rate(0, 4), rate(1, 4))] * 50
+    apart = change(added(one for one, _ in many), added(two for _, two in many))
+    together = change(added(one for one, _ in many), added(two for _, two in many), correlation(many))
+    assert apart is not None
+    assert together is not None
+    assert apart.low < together.low < together.value < together.high < apart.high
 
 
 def test_none_of_none_says_nothing() -> None:
