@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from . import report
@@ -10,7 +10,7 @@ from .intervals import Change, Rate, added, change, correlation
 from .trials import Trial, passed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..render.tables import Table
     from .evaluation import Evaluation
@@ -48,6 +48,8 @@ class Comparison:
 
     differences: tuple[Difference, ...]
     changes: Mapping[str, tuple[Rate, Rate, Change | None]]
+    notes: tuple[str, ...] = ()
+    """What is to be known of how they were compared, such as that only one of them had a check."""
 
     @property
     def regressions(self) -> tuple[Difference, ...]:
@@ -81,9 +83,9 @@ class Comparison:
 
         columns = ("before", "after", "change", "95% interval", "regressions", "fixed")
         rows = [(model, *self._rates_row(model)) for model in self.changes]
-        note = "an interval that holds 0 may be chance" if rows else ""
+        notes = [*(["a change whose interval holds 0 may be chance"] if rows else []), *self.notes]
         empty = "no model is in both runs with a prompt that both judged"
-        return Table(("model", *columns), rows, "Pass rates", note, frozenset(columns), empty)
+        return Table(("model", *columns), rows, "Pass rates", " · ".join(notes), frozenset(columns), empty)
 
     def _rates_row(self, model: str) -> tuple[str, ...]:
         before, after, found = self.changes[model]
@@ -92,7 +94,9 @@ class Comparison:
             for what in ("regression", "fixed")
         ]
         moved = (
-            ("–", "–") if found is None else (_points(found.value), f"{_points(found.low)} to {_points(found.high)}")
+            ("–", "–")
+            if found is None
+            else (f"{_points(found.value)} points", f"{_points(found.low)} to {_points(found.high)}")
         )
         return (report.told_rate(before), report.told_rate(after), *moved, *map(str, counts))
 
@@ -126,12 +130,20 @@ class Comparison:
 def compared(before: Evaluation, after: Evaluation) -> Comparison:
     """What changed from `before` to `after`, by the texts of the prompts and the names of the models.
 
-    Where each run has one model, and not the same one, those two are compared.
+    Only checks of both count, unless there are none. Where each run has one model, and not the same one, those two are
+    compared; where no prompt is in both, but there are as many (another template), each with the one in its place.
     """
-    renamed: dict[str, str] = {}
+    notes: list[str] = []
+    models: dict[str, str] = {}
+    prompts: dict[int, str] = {}
     if len(before.models) == len(after.models) == 1:
-        renamed = {before.models[0]: after.models[0]}
-    old, new = _grouped(before, renamed), _grouped(after, {})
+        models = {before.models[0]: after.models[0]}
+    if len(before.prompts) == len(after.prompts) and not {*before.prompts} & {*after.prompts}:
+        prompts = dict(enumerate(after.prompts))
+        notes.append("no prompt is in both runs: each is compared with the one in its place")
+    shared = [check for check in after.checks if check in before.checks]
+    notes += _unshared(before.checks, after.checks, shared)
+    old, new = _grouped(before, models, prompts, shared), _grouped(after, {}, {}, shared)
     keys = list(dict.fromkeys([*new, *old]))
     found = [_difference(key, old.get(key), new.get(key)) for key in keys]
     found.sort(key=lambda each: _ORDER.index(each.what))
@@ -142,13 +154,28 @@ def compared(before: Evaluation, after: Evaluation) -> Comparison:
         if pairs:
             rates = added(one for one, _ in pairs), added(two for _, two in pairs)
             changes[model] = (*rates, change(*rates, correlation(pairs)))
-    return Comparison(tuple(found), changes)
+    return Comparison(tuple(found), changes, tuple(notes))
 
 
-def _grouped(run: Evaluation, renamed: Mapping[str, str]) -> dict[tuple[str, str], list[Trial]]:
+def _unshared(before: Sequence[str], after: Sequence[str], shared: Sequence[str]) -> list[str]:
+    """What is said of checks that only one run has."""
+    if not shared and before and after:
+        return ["no check is in both runs: each is held against its own"]
+    only = [(name, "before") for name in before if name not in shared]
+    only += [(name, "after") for name in after if name not in shared]
+    told = ", ".join(f"{name} ({when})" for name, when in only)
+    return [f"checks of one run alone do not count: {told}"] if told else []
+
+
+def _grouped(
+    run: Evaluation, models: Mapping[str, str], prompts: Mapping[int, str], checks: Sequence[str]
+) -> dict[tuple[str, str], list[Trial]]:
+    """The trials by prompt and model, under the names that these have in the later run, and `checks` alone."""
     groups: dict[tuple[str, str], list[Trial]] = {}
     for trial in run.trials:
-        groups.setdefault((trial.prompt, renamed.get(trial.model, trial.model)), []).append(trial)
+        key = prompts.get(trial.number, trial.prompt), models.get(trial.model, trial.model)
+        verdicts = tuple(verdict for verdict in trial.verdicts if not checks or verdict.check in checks)
+        groups.setdefault(key, []).append(replace(trial, verdicts=verdicts))
     return groups
 
 
@@ -184,4 +211,4 @@ def _told(found: Rate | None) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{value * 100:+.0f} points"
+    return f"{value * 100:+.0f}"

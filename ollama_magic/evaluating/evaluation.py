@@ -76,7 +76,11 @@ class Evaluation:
         return pandas.DataFrame(report.records(self.trials), columns=list(report.COLUMNS))
 
     def compare(self, other: Evaluation) -> Comparison:
-        """What changed since `other`, the earlier run, regressions first: what passed then and fails now."""
+        """What changed since `other`, the earlier run, regressions first: what passed then and fails now.
+
+        Prompts are found again by their text, models and checks by their name. Only checks of both runs count. Where no
+        prompt is in both and there are as many, as with another template, each is compared with the one in its place.
+        """
         if not isinstance(other, Evaluation):
             raise SettingsError(
                 f"a {type(other).__name__} is no evaluation",

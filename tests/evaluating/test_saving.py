@@ -127,14 +127,43 @@ def test_the_change_of_the_rate_has_an_interval() -> None:
     before = made({"a": [True] * 48 + [False] * 32})
     after = made({"a": [True] * 56 + [False] * 14})
     found = after.compare(before)
-    assert found.rates.cells() == [
-        ["m", "60% (48/80)", "80% (56/70)", "+20 points", "+5 points to +33 points", "0", "1"]
-    ]
+    assert found.rates.cells() == [["m", "60% (48/80)", "80% (56/70)", "+20 points", "+5 to +33", "0", "1"]]
     (one, two, moved) = found.changes["m"]
     assert moved is not None
     assert (moved.low, moved.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
     assert (one.passed, two.passed) == (48, 56)
     assert "no prompt changed" in str(after.compare(after))
+
+
+def test_only_checks_of_both_runs_count() -> None:
+    before, after = made({"a": [True], "b": [True]}), made({"a": [True], "b": [False]})
+    strict = replace(after, checks=("c", "brief"), trials=tuple(
+        replace(trial, verdicts=(*trial.verdicts, Verdict("brief", False))) for trial in after.trials
+    ))  # fmt: skip
+    found = strict.compare(before)
+    assert [each.prompt for each in found.regressions] == ["b"]  # "a" fails a check that was not there before
+    assert found.regressions[0].reason == "c"
+    assert found.notes == ("checks of one run alone do not count: brief (after)",)
+    assert "brief (after)" in str(found)
+    assert before.compare(strict).notes == ("checks of one run alone do not count: brief (before)",)
+    renamed = after.compare(made({"a": [True], "b": [True]}, check="other"))
+    assert [each.prompt for each in renamed.regressions] == ["b"]
+    assert renamed.notes == ("no check is in both runs: each is held against its own",)
+    assert not after.compare(before).notes
+
+
+def test_prompts_of_another_template_are_compared_by_their_places() -> None:
+    before = made({"Capital of France?": [True], "Capital of Peru?": [True]})
+    after = made({"The capital of France, please.": [True], "The capital of Peru, please.": [False]})
+    found = after.compare(before)
+    assert [(each.what, each.prompt) for each in found.differences] == [
+        ("regression", "The capital of Peru, please."), ("same", "The capital of France, please."),
+    ]  # fmt: skip
+    assert found.notes == ("no prompt is in both runs: each is compared with the one in its place",)
+    more = made({"x": [True], "y": [True], "z": [True]})
+    assert {each.what for each in more.compare(before).differences} == {"new", "gone"}
+    other = made({"Capital of Peru?": [True], "Capital of Italy?": [True]})
+    assert [each.what for each in other.compare(before).differences] == ["same", "new", "gone"]
 
 
 def test_two_single_models_of_different_names_are_compared() -> None:
