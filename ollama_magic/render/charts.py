@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from ollama_magic.render.colours import AGREEING
 from ollama_magic.render.figures import spread_png
 from ollama_magic.render.tables import Table, table_text
-from ollama_magic.render.text import one_line
+from ollama_magic.render.text import distinct, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ollama_magic.render.bundle import Bundle
 
-__all__ = ["LABEL", "TOLD", "VEGA_LITE", "Chart", "distinct", "outline", "show_parts", "spread_chart"]
+__all__ = ["LABEL", "TOLD", "VEGA_LITE", "Chart", "outline", "show_parts", "spread_chart"]
 
 VEGA_LITE: Final = "application/vnd.vegalite.v5+json"
 
@@ -164,13 +164,3 @@ def outline(title: str, values: list[dict[str, Any]]) -> dict[str, Any]:
         "data": {"values": values},
         "config": _CONFIG,
     }
-
-
-def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
-    """Each name as it is shown; those that are cut to the same are told apart by a number."""
-    shown: dict[str, str] = {}
-    for name in names:
-        short = one_line(name, limit)
-        same = sum(each == short or each.startswith(f"{short} (") for each in shown.values())
-        shown[name] = f"{short} ({same + 1})" if same else short
-    return shown

@@ -11,19 +11,24 @@ import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 from ollama_magic.render.colours import AGREEING, PASSING, Stops, colour_at, ink_on
-from ollama_magic.render.text import one_line
+from ollama_magic.render.text import distinct, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ollama_magic.render.heatmaps import Cell
 
-__all__ = ["heat_map_png", "spread_png"]
+__all__ = ["COLUMN", "heat_map_png", "spread_png"]
+
+COLUMN: Final = 26
+"""Characters of a column's name that are shown; the whole of it stands in the tooltip."""
 
 _DPI: Final = 110
 _NAME: Final = 48
 _MOST_CELLS: Final = 4000
 """More than a picture of this kind can show."""
+_STEPS: Final = 40
+"""Shades of a legend."""
 _NONE: Final = "#8a8a8a"
 _INK: Final = "#1b1b1b"
 
@@ -55,16 +60,32 @@ def heat_map_png(
             text = _plain(cell.label, 12)
             axes.text(x + 0.48, y + 0.5, text, ha="center", va="center", fontsize=8, color=ink_on(colour))
     axes.set(xlim=(0, max(1, len(columns))), ylim=(max(1, len(rows)), 0))
-    axes.set_xticks([n + 0.5 for n in range(len(columns))], [_plain(each) for each in columns])
+    named = [_plain(each) for each in distinct(columns, COLUMN).values()]
+    axes.set_xticks([n + 0.5 for n in range(len(columns))], named)
     axes.set_yticks([n + 0.5 for n in range(len(rows))], [_plain(each) for each in rows])
     axes.xaxis.tick_top()
-    if max(map(len, columns), default=0) * 0.09 > width:
+    if max(map(len, named), default=0) * 0.09 > width:
+        turn = {"rotation": 40, "ha": "left"} if labelled else {"rotation": 90, "ha": "center", "va": "bottom"}
         for label in axes.get_xticklabels():
-            label.set(rotation=40, ha="left", rotation_mode="anchor")
+            label.set(**turn, rotation_mode="anchor" if labelled else "default")
     axes.tick_params(length=0, labelsize=8)
+    if not labelled:
+        _legend(axes, len(columns), len(rows), stops, domain)
     for spine in axes.spines.values():
         spine.set_visible(False)
     return _png(figure, axes, title)
+
+
+def _legend(axes: Any, columns: int, rows: int, stops: Stops, domain: tuple[float, float]) -> None:
+    """What the colours mean, to the right of the cells, where those do not say it."""
+    from matplotlib.patches import Rectangle
+
+    high = min(rows, 8) / _STEPS
+    for step in range(_STEPS):
+        colour = colour_at(stops, 1 - step / (_STEPS - 1))
+        axes.add_patch(Rectangle((columns + 1, step * high), 0.8, high, color=colour, linewidth=0, clip_on=False))
+    for place, value in ((0.0, domain[1]), (_STEPS * high, domain[0])):
+        axes.text(columns + 2.2, place, f"{value:g}", va="center", fontsize=8)
 
 
 def spread_png(values: Mapping[str, Sequence[float]], title: str, unit: str) -> bytes | None:
@@ -76,7 +97,7 @@ def spread_png(values: Mapping[str, Sequence[float]], title: str, unit: str) -> 
         if found:
             _box(axes, sorted(found), number)
             axes.plot(list(found), [number] * len(found), "o", color=_INK, alpha=0.5, markersize=3)
-    axes.set_yticks(range(len(values)), [_plain(each) for each in values])
+    axes.set_yticks(range(len(values)), [_plain(each) for each in distinct(list(values), _NAME).values()])
     axes.set(ylim=(len(values) - 0.5, -0.5))
     axes.set_xlim(left=0)
     axes.set_xlabel(_plain(unit), fontsize=8)

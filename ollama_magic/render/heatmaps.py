@@ -6,21 +6,21 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ollama_magic.render.charts import LABEL, TOLD, Chart, distinct, outline
+from ollama_magic.render.charts import LABEL, TOLD, Chart, outline
 from ollama_magic.render.colours import AGREEING, PASSING, Stops, colour_at, ink_on
-from ollama_magic.render.figures import heat_map_png
+from ollama_magic.render.figures import COLUMN, heat_map_png
 from ollama_magic.render.tables import Table
-from ollama_magic.render.text import one_line
+from ollama_magic.render.text import distinct, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Cell", "heat_map_chart", "matrix_chart"]
 
-_COLUMN: Final = 26
-"""Characters of a column's name that are shown; the whole of it stands in the tooltip."""
 _MOST_LABELLED: Final = 20
 """Columns up to which a matrix has its numbers in the cells."""
+_TILTED: Final = 20
+"""Pixels of a column from which on a tilted name does not touch the next one."""
 _NONE: Final = "#8a8a8a"
 
 
@@ -50,7 +50,6 @@ def matrix_chart(
     found = [value for row in values for value in row if math.isfinite(value)]
     low = math.floor(min([0.9, *found]) * 10) / 10
     labelled = len(columns) <= _MOST_LABELLED
-    # A number before each name keeps apart what reads the same.
     across = _numbered(columns)
     down = across if list(rows) == list(columns) else _numbered(rows)
     cells = [
@@ -89,7 +88,7 @@ class _Look:
 def _spec(
     cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, look: _Look
 ) -> dict[str, Any]:
-    down, across = distinct(rows, LABEL), distinct(columns, _COLUMN)
+    down, across = distinct(rows, LABEL), distinct(columns, COLUMN)
     values = [{"y": down[each.row], "x": across[each.column], **_datum(each, look)} for each in cells]
     axis = {"title": None, "domain": False, "ticks": False}
     place = {
@@ -107,9 +106,9 @@ def _spec(
         if name != "told" or any(each.told for each in cells)
     ]
     scale = {"domain": list(look.domain), "range": list(look.stops), "interpolate": "rgb"}
-    # A legend where the cells do not say their value themselves.
-    says = any(each.label for each in cells if each.value is not None)
-    legend = None if says else {"title": look.names[2], "gradientLength": 120}
+    # A legend where there are values, and the cells do not say them themselves.
+    silent = [not each.label for each in cells if each.value is not None]
+    legend = {"title": look.names[2], "gradientLength": 120} if silent and all(silent) else None
     colour = {"field": "value", "type": "quantitative", "scale": scale, "legend": legend}
     size = {"width": {"step": look.step[0]}, "height": {"step": look.step[1]}}
     return {**outline(title, values), **size, "encoding": {**place, "tooltip": tip}, "layer": _layers(colour, values)}
@@ -152,21 +151,23 @@ def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
 
 
 def _turned(columns: Iterable[str], step: int) -> dict[str, Any]:
-    """Names stand upright where they would not fit beside each other."""
+    """Names are tilted where they would not fit beside each other, and upright where even so they would overlap."""
     longest = max(map(len, columns), default=0)
-    return {"labelAngle": 0} if longest * 7 <= step else {"labelAngle": -40, "labelAlign": "left"}
+    if longest * 7 <= step:
+        return {"labelAngle": 0}
+    return {"labelAngle": -40 if step > _TILTED else -90, "labelAlign": "left"}
 
 
 def _grid(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, first: str) -> Table:
     found = {(each.row, each.column): each.label for each in cells}
-    names = tuple(_cut(each) for each in columns)
-    lines = [(_cut(row), *(found.get((row, column), "") for column in columns)) for row in rows]
+    names = tuple(distinct(columns, LABEL).values())
+    lines = [(one_line(row, LABEL), *(found.get((row, column), "") for column in columns)) for row in rows]
     return Table((first, *names), lines, title, right=frozenset(names))
 
 
-def _cut(text: str) -> str:
-    return one_line(text, LABEL)
-
-
 def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, with a number before each where there are two that read the same, or one that reads as nothing."""
+    read = {one_line(name) for name in names}
+    if len(read) == len(names) and "" not in read:
+        return list(names)
     return [f"{number} · {name}" for number, name in enumerate(names, start=1)]

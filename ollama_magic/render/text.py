@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ollama_magic.errors import strip_control
 
-__all__ = ["ControlFilter", "clean", "host_of", "one_line"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ControlFilter", "clean", "distinct", "host_of", "one_line"]
 
 _MAX_HELD = 256
 # The start of an escape sequence whose end has not arrived: CSI without its final letter, OSC or DCS without its end.
@@ -30,6 +34,28 @@ def one_line(text: str, limit: int = 200) -> str:
     """`text` cleaned and squeezed into one line of at most `limit` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
+    """Each name as one line of at most `limit` characters, and no two alike.
+
+    Those that are cut to the same keep their ends, and lose their middles instead; what is still the same has a number.
+    """
+    shown = {name: one_line(name, limit) for name in names}
+    cut = list(shown.values())
+    found: dict[str, str] = {}
+    for name, short in shown.items():
+        if cut.count(short) > 1:
+            short = _without_middle(name, limit)
+        same = sum(each == short or each.startswith(f"{short} (") for each in found.values())
+        found[name] = f"{short} ({same + 1})" if same else short
+    return found
+
+
+def _without_middle(text: str, limit: int) -> str:
+    line = one_line(text, len(text))
+    tail = (limit - 1) // 2
+    return line if len(line) <= limit else f"{line[: limit - 1 - tail]}…{line[-tail:]}"
 
 
 def host_of(url: str) -> str:

@@ -14,6 +14,7 @@ from ollama_magic.evaluating.trials import Trial
 from ollama_magic.render.charts import VEGA_LITE, Chart, spread_chart
 from ollama_magic.render.colours import AGREEING, PASSING, colour_at, ink_on
 from ollama_magic.render.heatmaps import Cell, heat_map_chart, matrix_chart
+from ollama_magic.render.text import distinct
 from tests.render.payloads import PAYLOADS
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -99,6 +100,28 @@ def test_names_that_are_cut_to_the_same_stay_apart() -> None:
     chart = heat_map_chart([Cell("p", each, 1.0) for each in models], ["p"], models, title="", names=("p", "m", "v"))
     assert len({row["x"] for row in chart.spec["data"]["values"]}) == 2
     assert [row["column"] for row in chart.spec["data"]["values"]] == models
+    assert chart.table.columns == ("p", *models)
+    assert list(distinct(["a" * 9 + "one", "a" * 9 + "two", "other"], 9).values()) == [
+        "aaaa…aone",
+        "aaaa…atwo",
+        "other",
+    ]
+    assert list(distinct(["a" * 9 + "b" * 9, "a" * 10 + "b" * 9], 9).values()) == ["aaaa…bbbb", "aaaa…bbbb (2)"]
+
+
+def test_only_names_that_read_the_same_have_numbers() -> None:
+    for names, shown in (
+        (["a", "b"], ["a", "b"]),
+        (["a", " a"], ["1 · a", "2 ·  a"]),
+        (["a", ""], ["1 · a", "2 · "]),
+    ):
+        chart = matrix_chart([[1.0, 0.5], [0.5, 1.0]], names, names, title="T")
+        assert list(chart.table.columns[1:]) == [" ".join(each.split()) for each in shown]
+
+
+def test_what_has_no_value_has_no_legend() -> None:
+    failed = heat_map_chart([Cell("p", "m", None, "error")], ["p"], ["m"], title="", names=("p", "m", "passed"))
+    assert failed.spec["layer"][1]["encoding"]["color"]["legend"] is None
 
 
 def test_values_that_are_not_there() -> None:
@@ -126,6 +149,7 @@ def test_a_large_matrix_has_no_numbers_in_its_cells_but_a_legend() -> None:
     spec = matrix_chart([[0.5] * 30] * 30, names, names, title="T").spec
     assert {row["label"] for row in spec["data"]["values"]} == {""}
     assert spec["layer"][1]["encoding"]["color"]["legend"] is not None
+    assert spec["encoding"]["x"]["axis"]["labelAngle"] == -90  # tilted, they would lie on each other
 
 
 def test_colours_can_be_read() -> None:
