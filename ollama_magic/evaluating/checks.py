@@ -29,6 +29,7 @@ _HINT: Final = (
 )
 _FIELD: Final = re.compile(r"\{([^\W\d]\w*)\}")
 _SCHEMA_LIKE: Final = re.compile(r"\s*[^\W\d]\w*\s*:\s*(str|int|float|bool|date|datetime|list|dict)\b")
+_JSON_TYPES: Final = ("object", "array", "string", "integer", "number", "boolean")
 _PASSES: Final = 0.5
 _LONGEST: Final = 300
 
@@ -75,8 +76,10 @@ class Check:
 def contains(expected: str, *, case: bool = False) -> Check:
     """The answer has `expected` in it. `{column}` in it is the row's; upper and lower case count only with `case`.
 
-    Any white space is as good as a single space.
+    Any white space is as good as a single space. Raises SettingsError for a text of nothing, which every answer has.
     """
+    if not expected.strip():
+        raise SettingsError("an expected text has nothing in it", hint="equals('') is for an answer that is empty.")
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
         wanted = _filled(expected, row)
@@ -121,7 +124,7 @@ def checks_of(given: Any, columns: Iterable[str] = ()) -> tuple[Check | Judge, .
     """
     if given is None:
         return (_expected(),) if "expected" in columns else ()
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not _is_json_schema(given):
         return tuple(replace(_check(each), name=_line(str(name))) for name, each in given.items())
     listed = given if isinstance(given, list | tuple) else [given]
     found: list[Check | Judge] = []
@@ -132,11 +135,15 @@ def checks_of(given: Any, columns: Iterable[str] = ()) -> tuple[Check | Judge, .
 
 
 def _expected() -> Check:
-    """The answer has what the row's column `expected` says; a row without it cannot be judged."""
+    """The answer has what the row's column `expected` says, or one of a list; a row without it cannot be judged."""
     check = contains("{expected}")
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
-        return check.test(value, text, {"expected": None, **row})
+        wanted: Any = row.get("expected")
+        several = (list(wanted) or [None]) if _is_several(wanted) else [wanted]
+        found = [check.test(value, text, {"expected": each}) for each in several]
+        passed = any(each for each, _ in found)
+        return passed, "" if passed else " and ".join(reason for _, reason in found)
 
     return Check("expected", test)
 
@@ -153,6 +160,11 @@ def _check(given: Any) -> Check | Judge:
     if callable(given):
         return _function(given)
     raise SettingsError(f"{_short(given)} is no check, but of type {type(given).__name__}", hint=_HINT)
+
+
+def _is_json_schema(given: Mapping[Any, Any]) -> bool:
+    """Whether it is one schema, and not checks by name."""
+    return isinstance(given.get("properties"), Mapping) or str(given.get("type")) in _JSON_TYPES or "$ref" in given
 
 
 def _is_short_schema(text: str) -> bool:
@@ -217,18 +229,25 @@ def _verdict(name: str, found: Any) -> Verdict:
 def _filled(text: str, row: Mapping[str, Any]) -> str:
     """`text` with the row's values for the columns it names in braces; other braces stay.
 
-    Raises ValueError for what is missing. pandas makes 4.0 of a 4 in a column where something is missing.
+    Raises ValueError for what is missing or no single value. pandas makes 4.0 of a 4 where something else is missing.
     """
 
     def told(found: re.Match[str]) -> str:
         if found[1] not in row:
             return found[0]
         value = row[found[1]]
+        if isinstance(value, Mapping) or _is_several(value):
+            raise ValueError(f"the row has a {type(value).__name__} in its column {found[1]!r}, and no text")
         if is_missing(value) or value == "":
             raise ValueError(f"the row has nothing in its column {found[1]!r}")
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
     return _FIELD.sub(told, text)
+
+
+def _is_several(value: Any) -> bool:
+    """Whether it is a list, tuple, set or array, such as polars and Parquet have in a column too."""
+    return isinstance(value, list | tuple | set | frozenset) or getattr(value, "ndim", 0) > 0
 
 
 def _plain(text: str, case: bool) -> str:

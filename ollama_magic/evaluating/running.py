@@ -79,7 +79,8 @@ def evaluate(
     `models`: names, with a mode before a slash if need be ("cloud/gpt-oss:120b"), or dicts of settings; without any
     the default one. `checks`: functions of the answer's text (of its value, with `schema`) that return True, False or
     a score from 0 to 1; expected texts (contained, ignoring case; `equals` for no more than that); re.compile(...);
-    types and schemas; judge("...", model=...); one, a list, or a dict by name. Without any, a column `expected`.
+    types and schemas; judge("...", model=...); one, a list, or a dict by name. Without any, a column `expected`
+    (a text, or a list of texts of which one is enough).
 
     Each prompt is asked `repeats` times; with a seed, each time with the next one.
     Models are asked one after another, each with `concurrency` prompts at once (by itself as many as help, which makes

@@ -158,6 +158,29 @@ def test_a_row_without_an_expectation_cannot_be_judged() -> None:
     assert found.judge("", "it is {town}", {}).passed  # no column: braces like any others
 
 
+def test_one_of_several_expected_texts_is_enough() -> None:
+    (check,) = checks_of(None, ["prompt", "expected"])
+    assert isinstance(check, Check)
+    for several in (["Rome", "Roma"], ("Rome", "Roma"), {"Rome", "Roma"}, numpy.array(["Rome", "Roma"]), ["roma"]):
+        assert check.judge("", "È Roma.", {"expected": several}).passed
+        missed = check.judge("", "It is Paris.", {"expected": several})
+        assert missed.passed is False
+        assert "is not in it" in missed.reason
+    for nothing in ([], (), numpy.array([]), ["Paris", ""]):
+        assert "nothing in its column 'expected'" in check.judge("", "?", {"expected": nothing}).error
+    for value, kind in ((["a"], "list"), ({"a": 1}, "dict"), (numpy.array([1, 2]), "ndarray")):
+        assert f"has a {kind} in its column 'x'" in verdict("{x}", "a", {"x": value}).error
+
+
+def test_a_json_schema_alone_is_a_check_and_not_several_by_name() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    (check,) = checks_of(schema)
+    assert isinstance(check, Check)
+    assert check.judge("", '{"a": 1}', {}).passed
+    assert not check.judge("", "no", {}).passed
+    assert [each.name for each in checks_of({"type": "a bird", "title": "Heron"})] == ["type", "title"]
+
+
 def test_a_whole_number_that_pandas_made_a_float_is_one() -> None:
     frame = pandas.DataFrame({"prompt": ["2 + 2", "?"], "expected": [4, None]})
     (check,) = checks_of(None, frame.columns)
@@ -168,7 +191,7 @@ def test_a_whole_number_that_pandas_made_a_float_is_one() -> None:
 
 
 def test_what_is_no_check_is_refused() -> None:
-    for given in (3, [None], {"a": 1.5}, re.compile(b"x")):
+    for given in (3, [None], {"a": 1.5}, re.compile(b"x"), "", " ", {"a": ""}):
         with pytest.raises(SettingsError):
             checks_of(given)
     for question in ("", " ", 3):
