@@ -14,7 +14,7 @@ from .errors import OllamaMagicError, SettingsError
 from .many import Limiter, Outcome, run_many
 from .secret import hidden
 from .session import current
-from .settings import by_setting
+from .settings import by_setting, from_one
 from .vectors import Embedder, choose_embedder
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def embed(
     """
     numpy, settings = _numpy(), hidden(settings)
     listed = _texts(texts)
-    if batch < 1 or (concurrency is not None and concurrency < 1) or errors not in ("raise", "nan"):
-        raise SettingsError(
-            "batch and concurrency are at least 1, and errors is 'raise' or 'nan'", hint="Leave them out."
-        )
+    batch = from_one("batch", batch)
+    limiter = Limiter(_AT_ONCE) if concurrency is None else Limiter(from_one("concurrency", concurrency), adapt=False)
+    dimensions = None if dimensions is None else from_one("dimensions", dimensions)
+    if errors not in ("raise", "nan"):
+        raise SettingsError(f"errors cannot be {errors!r}", hint="It must be 'raise' or 'nan'.")
     if not listed:
         return numpy.zeros((0, dimensions or 0), dtype=numpy.float32)
     found = current().settings(by_setting({"model": model, **settings}, "embed()", _OWN), label="embed()")
-    limiter = Limiter(_AT_ONCE) if concurrency is None else Limiter(concurrency, adapt=False)
     asked = _Asked(found, model, dimensions, truncate, None if errors == "raise" else [])
     rows = _gathered(asked, listed, batch, limiter)
     if asked.failures:
@@ -224,7 +224,8 @@ def similarity(
 ) -> Similarity:  # fmt: skip
     """How alike texts are: of each with each, or with each of `other`. Draws as a heat map.
 
-    Takes texts, for which `embed` is asked (with `how`), or arrays that it gave; then `labels` name the rows.
+    Takes texts, for which `embed` is asked (with `how`), or vectors that it gave (an array, or a list of them); then
+    `labels` name the rows.
     Raises what `embed` raises, and SettingsError for arrays that do not fit together.
     """
     numpy = _numpy()
@@ -242,6 +243,8 @@ def similarity(
 
 
 def _vectors(numpy: Any, given: Any, labels: Sequence[str] | None, how: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    if isinstance(given, list | tuple) and given and all(isinstance(each, numpy.ndarray | list) for each in given):
+        given = _stacked(numpy, given)
     is_array = isinstance(given, numpy.ndarray) and given.dtype.kind in "fiu"
     listed = given if is_array else _texts(given)
     vectors = numpy.atleast_2d(given) if is_array else embed(listed, **how)
@@ -251,6 +254,16 @@ def _vectors(numpy: Any, given: Any, labels: Sequence[str] | None, how: dict[str
     if labels is not None and len(names) != len(vectors):
         raise SettingsError(f"{len(names)} labels for {len(vectors)} vectors", hint="Give as many labels as vectors.")
     return vectors, names or tuple(f"row {number}" for number in range(len(vectors)))
+
+
+def _stacked(numpy: Any, vectors: Sequence[Any]) -> Any:
+    """A list of vectors, such as of single texts, as one array. Raises SettingsError."""
+    try:
+        return numpy.asarray(vectors, dtype=numpy.float64)
+    except (TypeError, ValueError):
+        raise SettingsError(
+            "the vectors are not of one length, or not of numbers", hint="Embed all with the same model and dimensions."
+        ) from None
 
 
 def _unit(numpy: Any, vectors: Any) -> Any:

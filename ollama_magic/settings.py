@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .secret import Secret
 
-__all__ = ["ALIASES", "FIELDS", "MODES", "Field", "Row", "Settings", "by_setting", "parse_option_value"]
+__all__ = ["ALIASES", "FIELDS", "MODES", "Field", "Row", "Settings", "by_setting", "from_one", "parse_option_value"]
 
 Mode = Literal["local", "cloud", "embedded"]
 MODES: Final[tuple[Mode, ...]] = ("local", "cloud", "embedded")
@@ -194,6 +195,14 @@ FIELDS: Final = tuple(_field(each.name, each.metadata) for each in fields(Settin
 _NAMES: Final = tuple(each.name for each in FIELDS)
 _SLIP: Final = 0.81
 """How alike two names are, from 0 to 1, for one to be taken for a slip of the pen; `logprobs` is no `top_logprobs`."""
+
+
+def from_one(name: str, value: Any) -> int:
+    """A keyword argument that is a whole number from 1. Raises SettingsError."""
+    try:
+        return _COUNT(operator.index(value) if hasattr(value, "__index__") else value)  # numpy has its own numbers
+    except values.NotAllowed as error:
+        raise SettingsError(f"{name} cannot be {value!r}", hint=f"It must be {error.allowed}.") from None
 
 
 def by_setting(given: Mapping[str, Any], caller: str, own: Iterable[str] = ()) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def test_errors_for_all_of_them(fake: FakeOllama) -> None:
         embed(["a", "b"], "none", errors="nan")
     with pytest.raises(Unreachable):
         embed("a", MODEL, host="http://127.0.0.1:9")
-    for wrong in ({"batch": 0}, {"errors": "maybe"}, {"temperature": "hot"}):
+    for wrong in ({"batch": 0}, {"batch": "x"}, {"dimensions": 0}, {"errors": "maybe"}, {"temperature": "hot"}):
         with pytest.raises(SettingsError):
             embed("a", MODEL, **wrong)  # type: ignore[arg-type]
 
@@ -248,6 +248,12 @@ def test_cosines_of_arrays_and_of_two_lists() -> None:
     assert across.matrix.tolist() == [[pytest.approx(0.8)]]
     assert across.pairs() == [("a", "up", pytest.approx(0.8))]
     assert "up" in str(across)
+    for several in ([rows[0], rows[2]], (rows[0], rows[2]), rows[[0, 2]].tolist()):
+        assert similarity(several).matrix.tolist() == [[1, -1], [-1, 1]]
+    assert similarity(rows[:1]).labels == ("row 0",)
+    for odd in ([[1.0], [1.0, 2.0]], [["a"], ["b"]]):
+        with pytest.raises(SettingsError, match="not of one length, or not of numbers"):
+            similarity(odd)
     for wrong in (lambda: similarity(rows, labels=["a"]), lambda: similarity(rows, numpy.ones((1, 3)))):
         with pytest.raises(SettingsError):
             wrong()

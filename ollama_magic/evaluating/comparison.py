@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from ..units import counted
 from . import report
 from .intervals import Change, Rate, added, change, correlation
 from .trials import Trial, passed_of
@@ -124,7 +125,7 @@ class Comparison:
         return f"{table_text(self.table)}\n\n{table_text(self.rates)}"
 
     def __repr__(self) -> str:
-        return f"<Comparison: {len(self.regressions)} regressions, {len(self.fixed)} fixed>"
+        return f"<Comparison: {counted(len(self.regressions), 'regression')}, {len(self.fixed)} fixed>"
 
 
 def compared(before: Evaluation, after: Evaluation) -> Comparison:

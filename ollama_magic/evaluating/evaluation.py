@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import SettingsError
+from ..units import counted
 from . import report, saving
 from .comparison import Comparison, compared
 from .trials import Trial, passed_of
@@ -135,5 +136,6 @@ class Evaluation:
         return table_text(self.table)
 
     def __repr__(self) -> str:
-        counts = f"{len(self.prompts)} prompts, {len(self.models)} models, {len(self.checks)} checks"
+        named = (("prompt", self.prompts), ("model", self.models), ("check", self.checks))
+        counts = ", ".join(counted(len(each), name) for name, each in named)
         return f"<Evaluation of {counts}: {report.told_rate(self.rate())} passed>"

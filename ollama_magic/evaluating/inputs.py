@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..comparing.grid import models_of
 from ..embedded import engine
 from ..errors import SettingsError
-from ..mapping.frames import source_of
+from ..mapping.frames import is_dask, source_of
 from ..mapping.template import Template
 from ..secret import hidden
 from ..settings import by_setting
@@ -34,6 +34,8 @@ def prompts_from(given: Any, template: str = "") -> tuple[list[str], list[Row]]:
     """The prompts and the row of each: {"prompt": text} for plain texts. Raises SettingsError."""
     if type(given).__name__ == "Series" and not template:  # a column is a list of prompts, whatever its name
         given = list(given)
+    if isinstance(given, bytes) or is_dask(given) or not (isinstance(given, Iterable) or hasattr(given, "collect")):
+        raise SettingsError(f"prompts cannot be of type {type(given).__name__}", hint=_PROMPTS)
     source = source_of([given] if isinstance(given, str | Mapping) else given)
     rows = [_row(each, number) for number, each in enumerate(source.rows(source.columns or ()))]
     if not rows:
@@ -70,7 +72,7 @@ def models_from(session: Session, given: Any, common: Mapping[str, Any]) -> list
 
     Raises SettingsError, also for one that is given twice.
     """
-    listed: Sequence[Any] = [given] if given is None or isinstance(given, str | Mapping) else list(given)
+    listed: Sequence[Any] = list(given) if _is_several(given) else [given]
     if not listed:
         raise SettingsError("there are no models", hint="Name one, such as models='llama3.2', or leave it out.")
     found = [model_of(session, each, common) for each in listed]
@@ -82,6 +84,10 @@ def models_from(session: Session, given: Any, common: Mapping[str, Any]) -> list
             hint="Give each a name: {'model': ..., 'label': 'warm', 'temperature': 1}; to ask again, use repeats=.",
         )
     return found
+
+
+def _is_several(models: Any) -> bool:
+    return isinstance(models, Iterable) and not isinstance(models, str | bytes | Mapping)
 
 
 def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str = "evaluate()") -> Model:

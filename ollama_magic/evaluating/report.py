@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ..units import counted
 from .intervals import Rate, percentile
 from .trials import Trial, passed_of
 
@@ -74,7 +75,7 @@ def rates_table(trials: Sequence[Trial], models: Sequence[str], checks: Sequence
     rows = [_row([trial for trial in trials if trial.model == model], model, checks, several) for model in models]
     notes = [f"stopped: {len(trials)} of {expected} answers"] if len(trials) < expected else []
     kept = sum(trial.replayed for trial in trials)
-    notes += [f"{kept} of the answers were kept from earlier, with the times of then"] if kept else []
+    notes += [f"{kept:,} of {counted(len(trials), 'answer')} kept from earlier, with the times of then"] if kept else []
     notes += _counted([trial.trouble for trial in trials], ".errors has them")
     notes += _counted([trial.notice for trial in trials], "see .notice of each trial")
     return Table(("model", *columns), rows, note=" · ".join(notes), right=frozenset(columns))
@@ -119,7 +120,7 @@ def _counted(texts: Sequence[str], where: str) -> list[str]:
     if not said:
         return []
     first = max(said, key=lambda text: said[text])
-    rest = f" (and {len(said) - 1} more kinds: {where})" if len(said) > 1 else ""
+    rest = f" (and {counted(len(said) - 1, 'more kind')}: {where})" if len(said) > 1 else ""
     return [f"{said[first]} × {first[:200]}{rest}"]
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .. import bridge
 from ..answering import Stopped
-from ..errors import OllamaMagicError, SettingsError
+from ..errors import OllamaMagicError
 from ..events import CUT_OFF
 from ..many import Limiter
 from ..render.bar import Bar
 from ..schema import schema_for
 from ..secret import hidden
 from ..session import current
+from ..settings import from_one
 from .asking import Answered, Asked, Judged, Task, all_answers, all_verdicts
 from .checks import Check, Verdict, checks_of
 from .evaluation import Evaluation
@@ -124,8 +125,6 @@ def _to_ask(
 ) -> tuple[Asked, list[tuple[Judge, Settings]]]:
     """All that is asked of the models, and the judges with their settings. Raises SettingsError for what cannot be."""
     session = current()
-    if repeats < 1:
-        raise SettingsError(f"repeats cannot be {repeats}: a prompt is asked at least once", hint="Leave it out.")
     limiter = _limiters(concurrency)
     # As in a map: kept unless somebody said otherwise.
     common = {**({"cache": "use"} if session.settings().is_default("cache") else {}), **settings}
@@ -136,16 +135,15 @@ def _to_ask(
         if isinstance(each, Judge)
     ]
     shape = None if schema is None else schema_for(schema)
-    return Asked(session, chosen, texts, repeats, shape, limiter), judges
+    return Asked(session, chosen, texts, from_one("repeats", repeats), shape, limiter), judges
 
 
 def _limiters(concurrency: int | None) -> Callable[[], Limiter]:
     """What makes the limit for each model."""
     if concurrency is None:
         return lambda: Limiter(_AT_ONCE, most=_MOST_AT_ONCE)
-    if concurrency < 1:
-        raise SettingsError(f"concurrency cannot be {concurrency}: it is at least 1", hint="Without it that adapts.")
-    return lambda: Limiter(concurrency, adapt=False)
+    at_once = from_one("concurrency", concurrency)
+    return lambda: Limiter(at_once, adapt=False)
 
 
 def _for_judge(judge: Judge, common: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +183,7 @@ class _Gathering:
         asked = self._asked
         total = len(asked.models) * len(asked.prompts) * asked.repeats
         answers = _batches(lambda: all_answers(asked), self._unread)
-        with Bar(total, shown=shown) as bar, closing(answers) as batches:
+        with Bar(total, shown=shown, unit="answer") as bar, closing(answers) as batches:
             for batch in batches:
                 if not batch:
                     bar.idle()
@@ -196,7 +194,7 @@ class _Gathering:
         if judges:
             told = self.to_judge()
             replies = _batches(lambda: all_verdicts(asked.session, judges, told, asked.limiter), self._unread_verdicts)
-            with Bar(len(judges) * len(told), shown=shown) as bar, closing(replies) as judgements:
+            with Bar(len(judges) * len(told), shown=shown, unit="verdict") as bar, closing(replies) as judgements:
                 for verdicts in judgements:
                     if not verdicts:
                         bar.idle()

@@ -16,13 +16,13 @@ _ipython: Any = ipython_display  # its functions have no types
 
 
 class Bar:
-    """Rows done, rate, time left, and how many failed or were known already; nothing where it is not `shown`.
+    """Units done, rate, time left, and how many failed or were known; nothing where it is not `shown`.
 
     It is there, and its time runs, from when it is entered.
     """
 
-    def __init__(self, total: int | None, *, shown: bool = True) -> None:
-        self._total, self._shown = total, shown
+    def __init__(self, total: int | None, *, shown: bool = True, unit: str = "row") -> None:
+        self._total, self._shown, self._unit = total, shown, unit
         self._errors = self._kept = 0
         self._behind = False
         self._waits_for = ""
@@ -37,7 +37,7 @@ class Bar:
             warnings.simplefilter("ignore")  # that there are no widgets, and text it is
             from tqdm.auto import tqdm
 
-            how = {"total": self._total, "unit": "row", "dynamic_ncols": True}
+            how = {"total": self._total, "unit": self._unit, "dynamic_ncols": True}
             if any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__):
                 self._bar = tqdm(**how, display=False)
                 self._output = _ipython.display(self._bar.container, display_id=True)

@@ -281,7 +281,9 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_sent(ruled: RuledOll
     wrong: list[dict[str, Any]] = [
         {"prompts": []}, {"prompts": [{"land": "x"}], "template": ""}, {"prompts": [3], "template": ""},
         {"template": "What of {lnad}?"}, {"models": []}, {"models": ["a", "a"]}, {"models": [3]}, {"checks": [3]},
-        {"repeats": 0}, {"concurrency": 0}, {"temperature": "hot"}, {"schema": "no schema"},
+        {"prompts": None}, {"prompts": 3}, {"prompts": b"x"}, {"models": 3}, {"models": b"m"},
+        {"repeats": 0}, {"repeats": "three"}, {"repeats": 1.5}, {"concurrency": 0}, {"temperature": "hot"},
+        {"schema": "no schema"},
         {"models": {"model": "a", "num_ctx": "x"}}, {"checks": judge("?", model=3)},
     ]  # fmt: skip
     for how in wrong:

@@ -37,7 +37,7 @@ def test_the_table_counts_what_can_be_told() -> None:
         ["n", "– (0/0)", "–", "0", "1", "–", "–", "–", "1,000", "20"],
     ]
     assert found.table.note == "stopped: 3 of 4 answers · 1 × Stalled: silence"
-    assert repr(found) == "<Evaluation of 2 prompts, 2 models, 1 checks: 50% (1/2) passed>"
+    assert repr(found) == "<Evaluation of 2 prompts, 2 models, 1 check: 50% (1/2) passed>"
 
 
 def test_several_checks_have_a_column_each_and_none_has_none() -> None:
@@ -51,9 +51,9 @@ def test_several_checks_have_a_column_each_and_none_has_none() -> None:
 def test_what_is_to_be_known_of_answers_is_said_once() -> None:
     cut = "only the last 99 tokens of the prompt were read"
     found = made(*[replace(ANSWERED, number=n, notice=cut, replayed=True) for n in (0, 1)])
-    assert found.table.note == f"2 of the answers were kept from earlier, with the times of then · 2 × {cut}"
+    assert found.table.note == f"2 of 2 answers kept from earlier, with the times of then · 2 × {cut}"
     several = made(*[replace(ANSWERED, number=n, error=f"E: {n % 2}") for n in range(3)])
-    assert "2 × E: 0 (and 1 more kinds: .errors has them)" in several.table.note
+    assert "2 × E: 0 (and 1 more kind: .errors has them)" in several.table.note
 
 
 def test_the_heat_map_tells_the_answer_that_failed() -> None:

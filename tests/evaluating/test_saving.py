@@ -119,7 +119,7 @@ def test_regressions_come_first() -> None:
     assert rows[0][:5] == ["regression", "m", "broke", "passed", "failed"]
     assert len(rows) == 6
     assert list(found.df["what"])[:2] == ["regression", "lost"]
-    assert repr(found) == "<Comparison: 1 regressions, 1 fixed>"
+    assert repr(found) == "<Comparison: 1 regression, 1 fixed>"
 
 
 def test_the_change_of_the_rate_has_an_interval() -> None:
