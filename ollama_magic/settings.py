@@ -216,6 +216,8 @@ def by_setting(given: Mapping[str, Any], caller: str, own: Iterable[str] = ()) -
                 f"{caller} has no {name!r}",
                 hint=f"{near}A server ignores an option that it does not know; options={{{name!r}: ...}} sends it.",
             )
+    # A number of numpy's is none to JSON.
+    given = {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in given.items()}
     known = {name: value for name, value in given.items() if name in _NAMES and name != "options"}
     unknown = {name: value for name, value in given.items() if name not in _NAMES}
     options = {**(given.get("options") or {}), **unknown} if unknown else given.get("options")

@@ -492,6 +492,10 @@ def test_what_is_no_setting_is_an_option_of_the_model():
     }
     assert by_setting({"options": "top_k=20"}, "ask()") == {"options": "top_k=20"}
     assert by_setting({"num_predict": 3}, "ask()") == {"options": {"num_predict": 3}}
+    numpy = pytest.importorskip("numpy")
+    found = by_setting({"seed": numpy.int64(3), "top_p": numpy.float32(0.5)}, "ask()")
+    assert found == {"seed": 3, "options": {"top_p": 0.5}}
+    assert [type(found["seed"]), type(found["options"]["top_p"])] == [int, float]
 
 
 def test_a_slip_of_the_pen_is_refused():
