@@ -65,16 +65,22 @@ class Evaluation:
     def _knows(self, *named: tuple[str, Sequence[str]]) -> None:
         for name, known in named:
             if name and name not in known:
-                raise SettingsError(f"there is no {name!r} in this evaluation", hint=f"There is {', '.join(known)}.")
+                raise SettingsError(
+                    f"there is no {name!r} in this evaluation", hint=f"There is {', '.join(known) or 'none'}."
+                )
 
     @property
     def df(self) -> Any:
-        """A tidy pandas DataFrame, a row for each verdict (for each answer, where there are no checks)."""
+        """A tidy pandas DataFrame, a row for each verdict (for each answer, where there are no checks).
+
+        `passed` is of pandas' type `boolean`: missing where it cannot be told.
+        """
         try:
             import pandas
         except ImportError:
             raise ImportError("`.df` needs pandas: %pip install pandas") from None
-        return pandas.DataFrame(report.records(self.trials), columns=list(report.COLUMNS))
+        frame = pandas.DataFrame(report.records(self.trials), columns=list(report.COLUMNS))
+        return frame.astype({"passed": "boolean", "score": "float64"})  # so that both can be counted where some miss
 
     def compare(self, other: Evaluation) -> Comparison:
         """What changed since `other`, the earlier run, regressions first: what passed then and fails now.
@@ -114,7 +120,7 @@ class Evaluation:
     def save(self, path: str | Path) -> Path:
         """Write all of it to a JSON file, without any key or host, and return its path.
 
-        Raises SettingsError where its folder is not there, OSError.
+        Raises SettingsError where its folder is not there or it is one itself, OSError.
         """
         return saving.write(path, saving.encode(self))
 

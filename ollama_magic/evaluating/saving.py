@@ -42,12 +42,14 @@ def encode(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write(path: str | Path, content: dict[str, Any]) -> Path:
-    """Put `content` in the place of what is there, whole or not at all. Raises SettingsError for no folder, OSError."""
+    """Put `content` in the place of what is there, whole or not at all. Raises SettingsError for a folder, OSError."""
     path = Path(path).expanduser()
     if not path.parent.is_dir():
         raise SettingsError(
             f"{path} cannot be written: there is no folder {path.parent}", hint="Make the folder first."
         )
+    if path.is_dir():
+        raise SettingsError(f"{path} is a folder", hint=f"Name a file in it, such as {path / 'run1.json'}.")
     text = json.dumps(content, ensure_ascii=True, indent=1, default=str)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -62,7 +64,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The values of an Evaluation from a file. Raises SettingsError for another kind of file, OSError."""
     path = Path(path).expanduser()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
     except (ValueError, RecursionError):
         raise _refused(path, "it is no JSON") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:

@@ -74,7 +74,10 @@ def test_the_data_frame_is_tidy() -> None:
     frame = made(replace(ANSWERED, verdicts=both), replace(ANSWERED, number=1, verdicts=(), error="Stalled")).df
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["check"]) == ["c", "d", ""]
-    assert list(frame["passed"]) == [True, None, None]
+    assert list(frame["passed"]) == [True, pandas.NA, pandas.NA]
+    assert frame["passed"].mean() == 1
+    assert list(frame[~frame["passed"]]["check"]) == []
+    assert frame["score"].dtype == float
     assert list(frame["check_error"]) == ["", "E: x", ""]
     assert list(frame["error"]) == ["", "", "Stalled"]
     assert list(frame["number"]) == [0, 0, 1]

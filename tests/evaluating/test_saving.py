@@ -56,6 +56,13 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     found = made({"a": [True]})
     with pytest.raises(SettingsError, match=r"run1\.json cannot be written: there is no folder .*nowhere"):
         found.save(tmp_path / "nowhere" / "run1.json")
+    with pytest.raises(SettingsError, match="is a folder") as caught:
+        found.save(tmp_path)
+    assert str(tmp_path / "run1.json") in caught.value.hint
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(SettingsError, match="there is no 'c'") as caught:
+        replace(found, checks=()).rate(check="c")
+    assert caught.value.hint == "There is none."
     with pytest.raises(SettingsError, match="a str is no evaluation"):
         found.compare("run1.json")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="there is no 'zz' in this evaluation"):
@@ -81,7 +88,7 @@ def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
     found = made({"a": [True]})
     content = json.loads(found.save(tmp_path / "run.json").read_text())
     content["trials"][0]["colour"] = content["trials"][0]["verdicts"][0]["colour"] = "blue"
-    (tmp_path / "run.json").write_text(json.dumps(content))
+    (tmp_path / "run.json").write_text(json.dumps(content), encoding="utf-8-sig")
     assert Evaluation.load(tmp_path / "run.json").trials == found.trials
 
 
