@@ -78,7 +78,7 @@ def rates_table(trials: Sequence[Trial], models: Sequence[str], checks: Sequence
     notes += [f"{kept:,} of {counted(len(trials), 'answer')} kept from earlier, with the times of then"] if kept else []
     notes += _counted([trial.trouble for trial in trials], ".errors has them")
     notes += _counted([trial.notice for trial in trials], "see .notice of each trial")
-    return Table(("model", *columns), rows, note=" · ".join(notes), right=frozenset(columns))
+    return Table(("model", *columns), rows, note=" · ".join(notes), right=frozenset(columns), turns=True)
 
 
 def _row(own: Sequence[Trial], model: str, checks: Sequence[str], several: Sequence[str]) -> tuple[str, ...]:

@@ -13,19 +13,25 @@ from ollama_magic.units import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 __all__ = ["Card", "Table", "card_html", "card_rich", "card_text", "table_html", "table_rich", "table_text"]
 
 _CELL = "text-align:{};padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
 _FOLDED = "font-family:monospace;font-size:90%;max-height:30em;overflow:auto;margin:.3em 0 .6em 1em"
+_GAP = 2
+_NAMED = 14
+"""Characters of a name below which it is broken to no purpose."""
 _BEGINNING = 6
 """How many lines of a long text are shown where it cannot be unfolded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under column names. `right` names the columns that hold numbers; `note` is one line below."""
+    """Rows under column names. `right` names the columns that hold numbers; `note` is one line below.
+
+    One that `turns` has names in its first column; in a terminal too narrow for it they stand at the top instead.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[str]]
@@ -33,6 +39,7 @@ class Table:
     note: str = ""
     right: frozenset[str] = frozenset()
     empty: str = "nothing to list"
+    turns: bool = False
 
     def names(self) -> list[str]:
         """The columns as clean single lines."""
@@ -122,11 +129,46 @@ def card_text(card: Card) -> str:
 
 def table_rich(table: Table) -> RenderableType:
     """`table` for a terminal."""
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     if not table.rows:
         return Text(table_text(table))
+    return _Turning(table) if table.turns else _plain_rich(table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turning:
+    """A table as it is where it fits, else a line for each column, with as many rows beside each other as fit."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table, room = self.table, options.max_width
+        lines = [table.names(), *table.cells()]
+        if _GAP * (len(lines[0]) - 1) + sum(map(_least, zip(*lines, strict=True))) <= room:
+            yield _plain_rich(table)
+            return
+        widest = max(max(map(len, line[1:])) for line in lines[1:])
+        beside = max(1, (room - max(map(len, lines[0]))) // (max(widest, _NAMED) + _GAP))
+        for first in range(1, len(lines), beside):
+            shown = [lines[0], *lines[first : first + beside]]
+            names, *rows = zip(*shown, strict=True)
+            if first > 1:
+                yield ""
+            last = first + beside >= len(lines)
+            title, note = table.title if first == 1 else "", table.note if last else ""
+            yield _plain_rich(Table(names, rows, title, note, frozenset(names[1:])))
+
+
+def _least(column: Sequence[str]) -> int:
+    """How narrow a column can be without a word that is broken; a long name may be."""
+    return min(_NAMED, max(len(word) for cell in column for word in cell.split() or [""]))
+
+
+def _plain_rich(table: Table) -> RenderableType:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     title = Text(one_line(table.title)) if table.title else None
     view = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
     for column, name in zip(table.columns, table.names(), strict=True):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from ollama_magic.evaluating import Evaluation
 from ollama_magic.evaluating.checks import Verdict
 from ollama_magic.evaluating.trials import Trial
-from ollama_magic.render.tables import table_html
+from ollama_magic.render.tables import table_html, table_rich
 from tests.render.payloads import PAYLOADS, problems
 
 GOOD, BAD = Verdict("c", True, 1.0), Verdict("c", False, 0.0, "no")
@@ -38,6 +40,23 @@ def test_the_table_counts_what_can_be_told() -> None:
     ]
     assert found.table.note == "stopped: 3 of 4 answers · 1 × Stalled: silence"
     assert repr(found) == "<Evaluation of 2 prompts, 2 models, 1 check: 50% (1/2) passed>"
+
+
+def test_a_terminal_too_narrow_for_a_row_has_a_line_for_each_column() -> None:
+    models = ("llama3.2", "hf.co/somebody/a-long-name", "third", "fourth")
+    found = made(*[replace(ANSWERED, model=model) for model in models], models=models)
+
+    def told(width: int) -> list[str]:
+        console = Console(width=width, file=io.StringIO())
+        console.print(table_rich(found.table))
+        assert isinstance(console.file, io.StringIO)
+        return [line.split() for line in console.file.getvalue().splitlines()]
+
+    assert told(120)[1][:4] == ["llama3.2", "100%", "(1/1)", "21%–100%"]
+    assert ["tokens", "in", *["1,000"] * 4] in told(79)
+    apart = told(50)  # as many beside each other as there is room for
+    assert apart.count(["tokens", "in", "1,000", "1,000"]) == 2
+    assert apart[-1][:3] == ["stopped:", "4", "of"]
 
 
 def test_several_checks_have_a_column_each_and_none_has_none() -> None:
