@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..units import counted
 from . import report
 from .intervals import Change, Rate, added, change, correlation
-from .trials import Trial, passed_of
+from .trials import Trial, passed_of, why_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -191,18 +191,7 @@ def _difference(key: tuple[str, str], old: list[Trial] | None, new: list[Trial] 
         what = "lost" if after.value is None else "new"
     else:
         what = "regression" if after.value < before.value else "fixed"
-    return Difference(*key, what, before, after, _why(new or []) if what in ("regression", "lost") else "")
-
-
-def _why(trials: list[Trial]) -> str:
-    """What the first check that failed said, or the trouble."""
-    for trial in trials:
-        if trial.trouble:
-            return trial.trouble
-        for verdict in trial.verdicts:
-            if verdict.passed is False:
-                return f"{verdict.check}: {verdict.reason}" if verdict.reason else verdict.check
-    return ""
+    return Difference(*key, what, before, after, why_of(new or []) if what in ("regression", "lost") else "")
 
 
 def _told(found: Rate | None) -> str:

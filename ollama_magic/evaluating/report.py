@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..units import counted
 from .intervals import Rate, percentile
-from .trials import Trial, passed_of
+from .trials import Trial, passed_of, why_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,9 +77,27 @@ def rates_table(trials: Sequence[Trial], models: Sequence[str], checks: Sequence
     notes = [f"stopped: {len(trials)} of {expected} answers"] if len(trials) < expected else []
     kept = sum(trial.replayed for trial in trials)
     notes += [f"{kept:,} of {counted(len(trials), 'answer')} kept from earlier, with the times of then"] if kept else []
+    notes += _copies(trials, models)
     notes += _counted([trial.trouble for trial in trials], ".errors has them")
     notes += _counted([trial.notice for trial in trials], "see .notice of each trial")
     return Table(("model", *columns), rows, note=" · ".join(notes), right=frozenset(columns), turns=True)
+
+
+def _copies(trials: Sequence[Trial], models: Sequence[str]) -> list[str]:
+    """Which models said the same in each repeat: as copies, such answers are fewer than the interval takes them for."""
+    said: dict[str, dict[int, list[str]]] = {}
+    for trial in trials:
+        if not trial.error:
+            said.setdefault(trial.model, {}).setdefault(trial.number, []).append(trial.answer)
+    same = [model for model in models if model in said and _is_the_same(list(said[model].values()))]
+    names = ", ".join(same)
+    return (
+        [f"{names}: the same answer in each repeat; if these are copies (temperature 0), count prompts"] if same else []
+    )
+
+
+def _is_the_same(answers: Sequence[Sequence[str]]) -> bool:
+    return max(map(len, answers)) > 1 and all(len(set(each)) == 1 for each in answers)
 
 
 def _row(own: Sequence[Trial], model: str, checks: Sequence[str], several: Sequence[str]) -> tuple[str, ...]:
@@ -154,12 +173,13 @@ def heat_map(trials: Sequence[Trial], models: Sequence[str], check: str, most: i
 
 def _cell(make: Any, row: str, model: str, own: Sequence[Trial], check: str) -> Any:
     share = passed_of(own, check)
-    said = next((trial.trouble for trial in own if trial.trouble), "")
-    shown = next((trial for trial in own if trial.passed(check) is False), own[0] if own else None)
+    asked = [replace(trial, verdicts=tuple(v for v in trial.verdicts if check in ("", v.check))) for trial in own]
+    failed = [trial for trial in asked if trial.passed() is False]
+    why = why_of([*failed, *asked])
     if share.value is None:
-        return make(row, model, None, "error" if said else "–", said)
+        return make(row, model, None, "error" if why else "–", asked[0].answer, why)
     label = ("✓" if share.passed else "✗") if share.of == 1 else told_share(share.value)
-    return make(row, model, share.value, label, said or (shown.answer if shown is not None else ""))
+    return make(row, model, share.value, label, (failed or asked)[0].answer, why)
 
 
 def latency(trials: Sequence[Trial], models: Sequence[str]) -> Chart:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .checks import Verdict
 
-__all__ = ["Trial", "passed_of"]
+__all__ = ["Trial", "passed_of", "why_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ class Trial:
         if self.error:
             return self.error
         return next((f"{verdict.check}: {verdict.error}" for verdict in self.verdicts if verdict.error), "")
+
+
+def why_of(trials: Iterable[Trial]) -> str:
+    """What the first check that failed said, or what kept the first trial from being judged; "" where all passed."""
+    for trial in trials:
+        if trial.trouble:
+            return trial.trouble
+        for verdict in trial.verdicts:
+            if verdict.passed is False:
+                return f"{verdict.check}: {verdict.reason}" if verdict.reason else verdict.check
+    return ""
 
 
 def passed_of(trials: Iterable[Trial], check: str = "") -> Rate:

@@ -26,13 +26,14 @@ _NONE: Final = "#8a8a8a"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One field of a heat map: `value` None where there is none. `label` is written in it, `told` in its tooltip."""
+    """One field of a heat map: `value` None where there is none; `label` is written in it, `told` and `why` pop up."""
 
     row: str
     column: str
     value: float | None
     label: str = ""
     told: str = ""
+    why: str = ""
 
 
 def heat_map_chart(
@@ -102,8 +103,8 @@ def _spec(
     }
     tip = [
         {"field": name, "type": "nominal", "title": shown}
-        for name, shown in zip(("row", "column", "said", "told"), (*look.names, "answer"), strict=True)
-        if name != "told" or any(each.told for each in cells)
+        for name, shown in zip(("row", "column", "said", "why", "told"), (*look.names, "why", "answer"), strict=True)
+        if name not in ("why", "told") or any(getattr(each, name) for each in cells)
     ]
     scale = {"domain": list(look.domain), "range": list(look.stops), "interpolate": "rgb"}
     # A legend where there are values, and the cells do not say them themselves.
@@ -146,6 +147,7 @@ def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
         "row": one_line(cell.row, TOLD),
         "column": one_line(cell.column, TOLD),
         "said": one_line(said, 40),
+        "why": one_line(cell.why, TOLD),
         "told": one_line(cell.told, TOLD),
     }
 

@@ -87,6 +87,31 @@ def test_the_heat_map_tells_the_answer_that_failed() -> None:
         assert ("right" in shown) is (told == "right")
 
 
+def test_the_heat_map_says_why() -> None:
+    second = Verdict("d", False, 0.0, "too long")
+    broken = replace(ANSWERED, answer="half", error="Stalled: silence", verdicts=())
+    for trials, check, why in (
+        ([replace(ANSWERED, verdicts=(GOOD, second))], "", "d: too long"),
+        ([replace(ANSWERED, verdicts=(GOOD, second))], "c", ""),
+        ([ANSWERED, replace(ANSWERED, repeat=2, verdicts=(BAD, second))], "", "c: no"),
+        ([broken], "", "Stalled: silence"),
+        ([broken, replace(ANSWERED, repeat=2, verdicts=(BAD,))], "", "c: no"),
+    ):
+        spec = made(*trials, checks=("c", "d")).heatmap(check).spec
+        assert [row["why"] for row in spec["data"]["values"]] == [why]
+        assert ("why" in [field["title"] for field in spec["encoding"]["tooltip"]]) is bool(why)
+
+
+def test_a_model_that_copies_itself_is_told() -> None:
+    def note(*answers: str) -> str:
+        trials = [replace(ANSWERED, number=n, repeat=r, answer=a) for n in (0, 1) for r, a in enumerate(answers, 1)]
+        return made(*trials).table.note
+
+    assert "m: the same answer in each repeat" in note("a", "a")
+    assert "the same answer" not in note("a", "b")
+    assert "the same answer" not in note("a")
+
+
 def test_the_data_frame_is_tidy() -> None:
     pandas = pytest.importorskip("pandas")
     both = (GOOD, Verdict("d", None, error="E: x"))

@@ -54,7 +54,7 @@ def test_a_models_text_is_data_and_nothing_else() -> None:
             assert "\\u001b" not in text
             assert "\\u202e" not in text
             for row in data["values"]:
-                assert set(row) <= {"x", "y", "value", "label", "ink", "row", "column", "said", "told", "name"}
+                assert set(row) <= {"x", "y", "value", "label", "ink", "row", "column", "said", "told", "why", "name"}
             # All the rest is ours, but for the names in the order of the axes.
             outside = strings(spec)
             allowed = {row[name] for row in data["values"] for name in ("x", "y") if name in row}
