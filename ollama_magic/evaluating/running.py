@@ -52,9 +52,11 @@ class EvaluationStopped(Stopped):
     """An evaluation was stopped by an interrupt; what there is is in `ollama_magic.last_evaluation`, and on disk."""
 
     def __init__(self, done: int, total: int) -> None:
+        came = (
+            f"{done:,} of {total:,} answers came" if done < total else f"all {total:,} answers came, not all verdicts,"
+        )
         super().__init__(
-            f"Stopped: {done:,} of {total:,} answers came and are kept, in ollama_magic.last_evaluation. "
-            "Run it again for the rest alone."
+            f"Stopped: {came} and are kept, in ollama_magic.last_evaluation. Run it again for the rest alone."
         )
 
     def _render_traceback_(self) -> list[str]:

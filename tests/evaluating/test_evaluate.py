@@ -218,6 +218,20 @@ def test_an_interrupt_keeps_what_there_is_and_the_next_run_asks_the_rest(ruled: 
     assert ruled.times["What is the capital of France?"] == 1
 
 
+def test_an_interrupt_while_the_judge_is_asked_keeps_all_answers(ruled: RuledOllama) -> None:
+    def rule(prompt: str) -> str | Script:
+        if "You judge" in prompt and "Japan" in prompt:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            return Script().says("{").waits_for(threading.Event())
+        return '{"reason": "ok", "verdict": "yes"}' if "You judge" in prompt else knows(prompt)
+
+    ruled.rule = rule
+    with pytest.raises(EvaluationStopped, match="all 4 answers came, not all verdicts, and are kept"):
+        run(concurrency=1, checks=judge("Polite?"))
+    verdicts = [trial.verdicts[0] for trial in ollama_magic.last_evaluation.trials]
+    assert [verdict.passed for verdict in verdicts] == [True, True, None, None]
+
+
 def test_an_interrupt_within_a_check_keeps_what_has_come_meanwhile(ruled: RuledOllama) -> None:
     third = threading.Event()
 
