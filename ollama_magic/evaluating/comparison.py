@@ -139,6 +139,8 @@ def compared(before: Evaluation, after: Evaluation) -> Comparison:
     prompts: dict[int, str] = {}
     if len(before.models) == len(after.models) == 1:
         models = {before.models[0]: after.models[0]}
+        if before.models != after.models:
+            notes.append(f"{after.models[0]} is compared with {before.models[0]}")
     if len(before.prompts) == len(after.prompts) and not {*before.prompts} & {*after.prompts}:
         prompts = dict(enumerate(after.prompts))
         notes.append("no prompt is in both runs: each is compared with the one in its place")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import SettingsError
@@ -81,6 +81,20 @@ class Evaluation:
             raise ImportError("`.df` needs pandas: %pip install pandas") from None
         frame = pandas.DataFrame(report.records(self.trials), columns=list(report.COLUMNS))
         return frame.astype({"passed": "boolean", "score": "float64"})  # so that both can be counted where some miss
+
+    def only(self, model: str, *more: str) -> Self:
+        """The same of these models alone: `run.only("b").compare(run.only("a"))` compares two of one run.
+
+        Raises SettingsError for a model that is not in it.
+        """
+        wanted = {model, *more}
+        self._knows(*((name, self.models) for name in wanted))
+        return replace(
+            self,
+            models=tuple(name for name in self.models if name in wanted),
+            trials=tuple(trial for trial in self.trials if trial.model in wanted),
+            settings={name: values for name, values in self.settings.items() if name in wanted},
+        )
 
     def compare(self, other: Evaluation) -> Comparison:
         """What changed since `other`, the earlier run, regressions first: what passed then and fails now.

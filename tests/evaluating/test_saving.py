@@ -173,9 +173,24 @@ def test_prompts_of_another_template_are_compared_by_their_places() -> None:
     assert [each.what for each in other.compare(before).differences] == ["same", "new", "gone"]
 
 
+def test_two_models_of_one_run_are_compared() -> None:
+    one, two = made({"a": [True], "b": [True]}, "one"), made({"a": [True], "b": [False]}, "two")
+    run = replace(
+        one, models=("one", "two"), trials=(*one.trials, *two.trials), settings={"one": {"seed": 1}, "two": {"seed": 2}}
+    )
+    assert run.only("two").trials == two.trials
+    assert run.only("two").settings == {"two": {"seed": 2}}
+    assert run.only("two", "one") == run
+    found = run.only("two").compare(run.only("one"))
+    assert [each.prompt for each in found.regressions] == ["b"]
+    with pytest.raises(SettingsError, match="there is no 'three'"):
+        run.only("one", "three")
+
+
 def test_two_single_models_of_different_names_are_compared() -> None:
     found = made({"a": [False]}, "new").compare(made({"a": [True]}, "old"))
     assert [(each.what, each.model) for each in found.differences] == [("regression", "new")]
+    assert made({"a": [False]}, "new").compare(made({"a": [True]}, "old")).notes == ("new is compared with old",)
     two = replace(made({"a": [True]}, "old"), models=("old", "other"))
     assert [each.what for each in made({"a": [False]}, "new").compare(two).differences] == ["new", "gone"]
     assert "no model is in both runs" in str(made({"a": [False]}, "new").compare(two))
