@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .judging import Judge
 
-__all__ = ["Answered", "Asked", "Judged", "Model", "Task", "all_answers", "all_verdicts"]
+__all__ = ["Answered", "Asked", "Judged", "Model", "Task", "all_answers", "all_verdicts", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,14 @@ async def _answers(
 def _is_of_all(error: Exception) -> bool:
     """Whether the same would be said of every prompt: a model that is not there is asked once."""
     return isinstance(error, Unreachable) or is_hopeless(error)
+
+
+def told(error: BaseException | None) -> str:
+    """An error in one line."""
+    if error is None:
+        return ""
+    said = error.message if isinstance(error, OllamaMagicError) else str(error)
+    return " ".join(f"{type(error).__name__}: {said}".split())
 
 
 # ---- one model -------------------------------------------------------------------------------------------------

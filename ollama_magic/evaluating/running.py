@@ -14,11 +14,11 @@ from ..errors import OllamaMagicError
 from ..events import CUT_OFF
 from ..many import Limiter
 from ..render.bar import Bar
-from ..schema import schema_for
+from ..schema import SchemaMismatch, schema_for
 from ..secret import hidden
 from ..session import current
 from ..settings import from_one
-from .asking import Answered, Asked, Judged, Task, all_answers, all_verdicts
+from .asking import Answered, Asked, Judged, Task, all_answers, all_verdicts, told
 from .checks import Check, Verdict, checks_of
 from .evaluation import Evaluation
 from .inputs import model_of, models_from, prompts_from
@@ -88,7 +88,8 @@ def evaluate(
     Each prompt is asked `repeats` times; with a seed, each time with the next one.
     Models are asked one after another, each with `concurrency` prompts at once (by itself as many as help, which makes
     single answers slower: 1 measures best). Answers are kept in the cache as they come and not asked for again, unless
-    cache is False or "refresh". A prompt or a check that fails is an error of its own. `settings` as for `ask`.
+    cache is False or "refresh". A prompt or a check that fails is an error of its own; an answer that does not fit
+    `schema` has failed all checks. `settings` as for `ask`.
     Raises SettingsError before anything is sent; an interrupt raises EvaluationStopped, and what there is then is in
     `ollama_magic.last_evaluation`.
     """
@@ -177,6 +178,7 @@ class _Gathering:
         self._asked, self._rows, self._checks = asked, rows, checks
         self._trials: dict[Task, Trial] = {}
         self._verdicts: dict[tuple[Task, str], Verdict] = {}
+        self._misfits: set[Task] = set()
         self._unread: deque[Answered] = deque()
         self._unread_verdicts: deque[Judged] = deque()
 
@@ -194,9 +196,9 @@ class _Gathering:
                     self._unread.popleft()
                     bar.step(failed=answered.error is not None, kept=_is_replayed(answered.answer))
         if judges:
-            told = self.to_judge()
-            replies = _batches(lambda: all_verdicts(asked.session, judges, told, asked.limiter), self._unread_verdicts)
-            with Bar(len(judges) * len(told), shown=shown, unit="verdict") as bar, closing(replies) as judgements:
+            whole = self.to_judge()
+            replies = _batches(lambda: all_verdicts(asked.session, judges, whole, asked.limiter), self._unread_verdicts)
+            with Bar(len(judges) * len(whole), shown=shown, unit="verdict") as bar, closing(replies) as judgements:
                 for verdicts in judgements:
                     if not verdicts:
                         bar.idle()
@@ -217,6 +219,12 @@ class _Gathering:
         """Keep an answer and what the checks say of it."""
         task = answered.task
         trial = _trial(self._asked, answered)
+        if isinstance(answered.error, SchemaMismatch) and self._checks:
+            # A bad answer, and none that is missing: left out, it would favour a model that fits more seldom.
+            trial = replace(trial, error="")
+            self._misfits.add(task)
+            for check in self._checks:
+                self._verdicts[task, check.name] = Verdict(check.name, False, 0.0, told(answered.error)[:300])
         self._trials[task] = trial
         if answered.answer is None:
             return
@@ -226,14 +234,15 @@ class _Gathering:
                 self._verdicts[task, check.name] = check.judge(value, trial.answer, self._rows[task.prompt])
 
     def to_judge(self) -> list[tuple[Task, str, str]]:
-        """Each whole answer with its prompt, for the judges."""
-        return [(task, trial.prompt, trial.answer) for task, trial in self._in_order() if not trial.error]
+        """Each whole answer with its prompt, for the judges; what fits no schema has failed already."""
+        open_ones = [each for each in self._in_order() if not each[1].error and each[0] not in self._misfits]
+        return [(task, trial.prompt, trial.answer) for task, trial in open_ones]
 
     def judge(self, judged: Judged) -> None:
         """Keep what a judge said."""
         name, reply = judged.judge.name, judged.reply
         if judged.error is not None or not isinstance(reply, dict):
-            why = "it was cut off" if judged.error is None else _told(judged.error)
+            why = "it was cut off" if judged.error is None else told(judged.error)
             verdict = Verdict(name, None, error=f"the judge gave no verdict: {why}")
         else:
             passed = reply["verdict"] == "yes"
@@ -269,7 +278,7 @@ def _trial(asked: Asked, answered: Answered) -> Trial:
     trial = Trial(task.prompt, asked.prompts[task.prompt], asked.models[task.model].label, task.repeat)
     if answer is None:
         partial = error.partial if isinstance(error, OllamaMagicError) else ""
-        return replace(trial, answer=partial, error=_told(error) or "no answer")
+        return replace(trial, answer=partial, error=told(error) or "no answer")
     stats = answer.stats
     return replace(
         trial,
@@ -286,11 +295,3 @@ def _trial(asked: Asked, answered: Answered) -> Trial:
 
 def _is_replayed(answer: Answer | None) -> bool:
     return answer is not None and answer.surface == "replayed"
-
-
-def _told(error: BaseException | None) -> str:
-    """An error in one line."""
-    if error is None:
-        return ""
-    said = error.message if isinstance(error, OllamaMagicError) else str(error)
-    return " ".join(f"{type(error).__name__}: {said}".split())

@@ -112,6 +112,26 @@ def test_a_schema_is_asked_for_and_checks_get_the_value(ruled: RuledOllama) -> N
     assert ruled.recorded[-1].json["response_format"]["json_schema"]["schema"]["required"] == ["name", "people"]
 
 
+def test_an_answer_that_does_not_fit_the_schema_has_failed(ruled: RuledOllama) -> None:
+    judged: list[str] = []
+
+    def rule(prompt: str) -> str:
+        if "You judge" in prompt:
+            judged.append(prompt)
+            return '{"reason": "ok", "verdict": "yes"}'
+        return '{"people": 3}' if "France" in prompt else "three"
+
+    ruled.rule = rule
+    found = run(ROWS[:2], checks=[lambda town: town["people"] == 3, judge("Polite?")], schema="people: int")
+    assert [passed(found, check=check) for check in ("", *found.checks)] == [(1, 2)] * 3
+    assert found.failed[0].answer == "three"
+    assert found.failed[0].verdicts[0].reason.startswith("SchemaMismatch: The answer is not what the schema asks for")
+    assert not found.errors
+    assert len(judged) == 1
+    (bare,) = run(ROWS[1:2], [None], [], schema="people: int").trials
+    assert bare.error.startswith("SchemaMismatch")  # without checks nothing else would say so
+
+
 # ---- judges ----------------------------------------------------------------------------------------------------
 
 
