@@ -201,7 +201,11 @@ class Similarity:
         if self.labels is self.other_labels:
             matrix = numpy.where(numpy.triu(numpy.ones(matrix.shape, dtype=bool), 1), matrix, -numpy.inf)
         flat = numpy.where(numpy.isnan(matrix), -numpy.inf, matrix).ravel()
-        best = [int(place) for place in numpy.argsort(-flat, kind="stable")[:count] if flat[place] > -numpy.inf]
+        places = numpy.arange(flat.size)
+        if 0 < count < flat.size:  # of millions only the few that are near the top are sorted
+            places = numpy.flatnonzero(flat >= numpy.partition(flat, flat.size - count)[flat.size - count])
+        ordered = places[numpy.argsort(-flat[places], kind="stable")][: max(0, count)]
+        best = [int(place) for place in ordered if flat[place] > -numpy.inf]
         width = len(self.other_labels)
         return [(self.labels[n // width], self.other_labels[n % width], float(flat[n])) for n in best]
 

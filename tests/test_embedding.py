@@ -240,6 +240,14 @@ def test_cosines_of_texts(fake: FakeOllama) -> None:
     assert len(asked(fake)) == 1
 
 
+def test_pairs_that_are_as_much_alike_come_in_the_order_of_the_rows() -> None:
+    found = similarity(numpy.array([[1.0, 0], [1, 0], [0, 1], [1, 0], [0, 1]]), labels="abcde")
+    everything = [(one + other) for one, other, _ in found.pairs(99)]
+    assert everything == ["ab", "ad", "bd", "ce", "ac", "ae", "bc", "be", "cd", "de"]
+    for count in range(11):
+        assert [(one + other) for one, other, _ in found.pairs(count)] == everything[:count]
+
+
 def test_cosines_of_arrays_and_of_two_lists() -> None:
     rows = numpy.array([[3.0, 4.0], [0.0, 0.0], [-3.0, -4.0]])
     found = similarity(rows, labels=["a", "zero", "opposite"])

@@ -90,7 +90,16 @@ def _spec(
     cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, look: _Look
 ) -> dict[str, Any]:
     down, across = distinct(rows, LABEL), distinct(columns, COLUMN)
-    values = [{"y": down[each.row], "x": across[each.column], **_datum(each, look)} for each in cells]
+    # A matrix may have ten thousand cells: what none of them has, and a name that is shown whole, is not said again.
+    fields = {"row": "y", "column": "x", "said": "said"}
+    fields |= {"row": "row"} if any(one_line(each, TOLD) != down[each] for each in rows) else {}
+    fields |= {"column": "column"} if any(one_line(each, TOLD) != across[each] for each in columns) else {}
+    fields |= {name: name for name in ("why", "told") if any(getattr(each, name) for each in cells)}
+    kept = {"value", "label", "ink", *fields.values()}
+    values = [
+        {"y": down[each.row], "x": across[each.column], **{k: v for k, v in _datum(each, look).items() if k in kept}}
+        for each in cells
+    ]
     axis = {"title": None, "domain": False, "ticks": False}
     place = {
         "y": {"field": "y", "type": "nominal", "sort": list(down.values()), "axis": axis},
@@ -102,9 +111,9 @@ def _spec(
         },
     }
     tip = [
-        {"field": name, "type": "nominal", "title": shown}
+        {"field": fields[name], "type": "nominal", "title": shown}
         for name, shown in zip(("row", "column", "said", "why", "told"), (*look.names, "why", "answer"), strict=True)
-        if name not in ("why", "told") or any(getattr(each, name) for each in cells)
+        if name in fields
     ]
     scale = {"domain": list(look.domain), "range": list(look.stops), "interpolate": "rgb"}
     # A legend where there are values, and the cells do not say them themselves.
@@ -131,7 +140,7 @@ def _layers(colour: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> list
                 "mark": {"type": "text", "fontSize": 11, "color": ink},
                 "encoding": {"text": {"field": "label"}},
             }
-            for ink in sorted({each["ink"] for each in values})
+            for ink in sorted({each["ink"] for each in values if "ink" in each})
         ),
     ]
 
@@ -140,10 +149,13 @@ def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
     said = (
         cell.label if cell.value is None else f"{cell.value:.0%}" if look.names[2] == "passed" else f"{cell.value:.3f}"
     )
-    return {
-        "value": cell.value,
+    label = {
         "label": one_line(cell.label, 12),
         "ink": ink_on(_NONE if cell.value is None else colour_at(look.stops, look.share(cell.value))),
+    }
+    return {
+        "value": None if cell.value is None else round(cell.value, 4),
+        **(label if cell.label else {}),
         "row": one_line(cell.row, TOLD),
         "column": one_line(cell.column, TOLD),
         "said": one_line(said, 40),

@@ -147,7 +147,8 @@ def test_a_long_list_of_prompts_shows_the_lowest() -> None:
 def test_a_large_matrix_has_no_numbers_in_its_cells_but_a_legend() -> None:
     names = [f"n{n}" for n in range(30)]
     spec = matrix_chart([[0.5] * 30] * 30, names, names, title="T").spec
-    assert {row["label"] for row in spec["data"]["values"]} == {""}
+    assert not any("label" in row or "ink" in row for row in spec["data"]["values"])
+    assert len(json.dumps(spec)) < 900 * 90
     assert spec["layer"][1]["encoding"]["color"]["legend"] is not None
     assert spec["encoding"]["x"]["axis"]["labelAngle"] == -90  # tilted, they would lie on each other
 
