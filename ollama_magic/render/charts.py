@@ -161,6 +161,7 @@ def outline(title: str, values: list[dict[str, Any]]) -> dict[str, Any]:
         "$schema": _SCHEMA,
         "background": "transparent",
         "title": one_line(title, 120),
+        "description": one_line(title, 120),  # read out by what cannot see it
         "data": {"values": values},
         "config": _CONFIG,
     }

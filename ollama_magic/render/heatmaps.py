@@ -146,9 +146,11 @@ def _layers(colour: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> list
 
 
 def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
-    said = (
-        cell.label if cell.value is None else f"{cell.value:.0%}" if look.names[2] == "passed" else f"{cell.value:.3f}"
-    )
+    said = cell.label
+    if cell.value is not None and look.names[2] != "passed":
+        said = f"{cell.value:.3f}"
+    elif cell.value in (0, 1):  # a tick or a cross
+        said = f"{cell.value:.0%}"
     label = {
         "label": one_line(cell.label, 12),
         "ink": ink_on(_NONE if cell.value is None else colour_at(look.stops, look.share(cell.value))),

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ollama_magic.evaluating import Evaluation
 from ollama_magic.evaluating.checks import Verdict
+from ollama_magic.evaluating.report import told_share
 from ollama_magic.evaluating.trials import Trial
 from ollama_magic.render.tables import table_html, table_rich
 from tests.render.payloads import PAYLOADS, problems
@@ -100,6 +101,11 @@ def test_the_heat_map_says_why() -> None:
         spec = made(*trials, checks=("c", "d")).heatmap(check).spec
         assert [row.get("why", "") for row in spec["data"]["values"]] == [why]
         assert ("why" in [field["title"] for field in spec["encoding"]["tooltip"]]) is bool(why)
+
+
+def test_only_all_of_them_are_100_per_cent() -> None:
+    shares = {0: "0%", 0.004: "<1%", 0.006: "1%", 0.994: "99%", 0.996: ">99%", 0.9999: ">99%", 1: "100%", None: "–"}
+    assert {share: told_share(share) for share in shares} == shares
 
 
 def test_a_model_that_copies_itself_is_told() -> None:
