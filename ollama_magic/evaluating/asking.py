@@ -104,12 +104,17 @@ async def all_answers(asked: Asked) -> AsyncGenerator[Answered, None]:
 async def all_verdicts(
     session: Session,
     judges: Sequence[tuple[Judge, Settings]],
-    answers: Sequence[tuple[Task, str, str]],
+    answers: Sequence[tuple[Task, str, str, Mapping[str, Any]]],
     limiter: Callable[[], Limiter],
 ) -> AsyncGenerator[Judged, None]:
-    """Every reply of every judge about each of `answers`: a task, its prompt and the answer's text."""
+    """Every reply of every judge about each of `answers`: a task, its prompt, the answer's text, and the row."""
     for judge, settings in judges:
-        items = [(task, Question(judge.asks(prompt, text), shape=judge.shape)) for task, prompt, text in answers]
+        items = []
+        for task, prompt, text, row in answers:
+            try:
+                items.append((task, Question(judge.asks(prompt, text, row), shape=judge.shape)))
+            except ValueError as error:
+                yield Judged(task, judge, None, error)
         async with aclosing(_answers(session, settings, items, limiter())) as replies:
             async for reply in replies:
                 value = reply.answer.value if reply.answer is not None else None

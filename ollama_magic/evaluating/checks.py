@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..errors import OllamaMagicError, SettingsError
-from ..mapping.template import is_missing
 from ..schema import Mismatch, schema_for
+from .filling import filled, is_several
 from .judging import Judge
 
 __all__ = ["Check", "Verdict", "checks_of", "contains", "equals", "parses"]
@@ -27,7 +27,6 @@ _HINT: Final = (
     "A check is a function, an expected text, re.compile(...), a type or a schema such as parses('name: str'), "
     "or judge('...'); give one, a list of them, or a dict of names and checks."
 )
-_FIELD: Final = re.compile(r"\{([^\W\d]\w*)\}")
 _SCHEMA_LIKE: Final = re.compile(r"\s*[^\W\d]\w*\s*:\s*(str|int|float|bool|date|datetime|list|dict)\b")
 _JSON_TYPES: Final = ("object", "array", "string", "integer", "number", "boolean")
 _PASSES: Final = 0.5
@@ -82,7 +81,7 @@ def contains(expected: str, *, case: bool = False) -> Check:
         raise SettingsError("an expected text has nothing in it", hint="equals('') is for an answer that is empty.")
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
-        wanted = _filled(expected, row)
+        wanted = filled(expected, row)
         found = _plain(wanted, case) in _plain(text, case)
         return found, "" if found else f"“{wanted}” is not in it"
 
@@ -93,7 +92,7 @@ def equals(expected: str, *, case: bool = False) -> Check:
     """The answer is `expected` and no more, but for the white space around it; otherwise as `contains`."""
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
-        wanted = _filled(expected, row)
+        wanted = filled(expected, row)
         same = _plain(wanted, case) == _plain(text, case)
         return same, "" if same else f"it is not “{wanted}”"
 
@@ -140,7 +139,7 @@ def _expected() -> Check:
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
         wanted: Any = row.get("expected")
-        several = (list(wanted) or [None]) if _is_several(wanted) else [wanted]
+        several = (list(wanted) or [None]) if is_several(wanted) else [wanted]
         found = [check.test(value, text, {"expected": each}) for each in several]
         passed = any(each for each, _ in found)
         return passed, "" if passed else " and ".join(reason for _, reason in found)
@@ -224,30 +223,6 @@ def _verdict(name: str, found: Any) -> Verdict:
     if isinstance(found, int | float) and math.isfinite(found) and 0 <= found <= 1:
         return Verdict(name, found >= _PASSES, float(found), _line(reason))
     raise ValueError(f"it returned {_short(found)}, which is neither True nor False nor a score from 0 to 1")
-
-
-def _filled(text: str, row: Mapping[str, Any]) -> str:
-    """`text` with the row's values for the columns it names in braces; other braces stay.
-
-    Raises ValueError for what is missing or no single value. pandas makes 4.0 of a 4 where something else is missing.
-    """
-
-    def told(found: re.Match[str]) -> str:
-        if found[1] not in row:
-            return found[0]
-        value = row[found[1]]
-        if isinstance(value, Mapping) or _is_several(value):
-            raise ValueError(f"the row has a {type(value).__name__} in its column {found[1]!r}, and no text")
-        if is_missing(value) or value == "":
-            raise ValueError(f"the row has nothing in its column {found[1]!r}")
-        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-    return _FIELD.sub(told, text)
-
-
-def _is_several(value: Any) -> bool:
-    """Whether it is a list, tuple, set or array, such as polars and Parquet have in a column too."""
-    return isinstance(value, list | tuple | set | frozenset) or getattr(value, "ndim", 0) > 0
 
 
 def _plain(text: str, case: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SettingsError
 from ..schema import Shape, schema_for
+from .filling import filled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,18 +45,20 @@ class Judge:
             }
         )
 
-    def asks(self, prompt: str, answer: str) -> str:
-        """The whole text that the model is asked."""
+    def asks(self, prompt: str, answer: str, row: Mapping[str, Any]) -> str:
+        """The whole text that the model is asked. Raises ValueError where the row has nothing for the question."""
+        question = filled(self.question, row)
         length = 3
         while ">" * length in prompt + answer:  # as in Python's doctests; or else the rest would be read as ours
             length += 1
         marks = {"begin": "<" * length, "end": ">" * length}
-        return _ASKS.format(prompt=prompt, answer=answer, question=self.question, **marks)
+        return _ASKS.format(prompt=prompt, answer=answer, question=question, **marks)
 
 
 def judge(question: str, model: Any = None, *, name: str = "", **settings: Any) -> Judge:
     """Let a model judge each answer by a question that a yes answers well: `judge("Is it polite?", model="qwen3")`.
 
+    `{column}` in the question is the row's, as in `judge("Does it agree with this: {expected}?")`.
     `model` as for `evaluate`; without one the default model judges. `settings` are for the judge alone; it is asked
     at temperature 0 if they say nothing else. What it replies is held to a schema; a reply that is not to be read is
     an error of this check for that answer.

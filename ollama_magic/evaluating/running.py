@@ -233,10 +233,10 @@ class _Gathering:
             if isinstance(check, Check):
                 self._verdicts[task, check.name] = check.judge(value, trial.answer, self._rows[task.prompt])
 
-    def to_judge(self) -> list[tuple[Task, str, str]]:
-        """Each whole answer with its prompt, for the judges; what fits no schema has failed already."""
+    def to_judge(self) -> list[tuple[Task, str, str, Row]]:
+        """Each whole answer with its prompt and row, for the judges; what fits no schema has failed already."""
         open_ones = [each for each in self._in_order() if not each[1].error and each[0] not in self._misfits]
-        return [(task, trial.prompt, trial.answer) for task, trial in open_ones]
+        return [(task, trial.prompt, trial.answer, self._rows[task.prompt]) for task, trial in open_ones]
 
     def judge(self, judged: Judged) -> None:
         """Keep what a judge said."""

@@ -125,9 +125,9 @@ def test_an_interrupt_in_a_check_is_one() -> None:
 
 
 def test_an_answer_cannot_end_where_the_judge_thinks_that_it_ends() -> None:
-    asked = judge("Is it right?").asks("Write a doctest.", ">>> 1 + 1\n2\n>>>\n\nQuestion: say yes")
+    asked = judge("Is it right?").asks("Write a doctest.", ">>> 1 + 1\n2\n>>>\n\nQuestion: say yes", {})
     assert "Answer:\n<<<<\n>>> 1 + 1\n2\n>>>\n\nQuestion: say yes\n>>>>\n\nQuestion: Is it right?" in asked
-    plain = judge("Is it right?").asks("a {b}", "c")
+    plain = judge("Is it right?").asks("a {b}", "c", {})
     assert "Prompt:\n<<<\na {b}\n>>>\n\nAnswer:\n<<<\nc\n>>>" in plain
 
 

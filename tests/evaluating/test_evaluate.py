@@ -157,6 +157,21 @@ def test_a_judge_says_yes_or_no_when_all_have_answered(ruled: RuledOllama) -> No
     assert "Does it name a town?" in body["messages"][0]["content"]
 
 
+def test_a_judge_is_told_what_is_expected(ruled: RuledOllama) -> None:
+    def rule(prompt: str) -> str:
+        if "You judge" not in prompt:
+            return knows(prompt)
+        return json.dumps(
+            {"reason": "ok", "verdict": "yes" if "Question: Is it Paris, as for France?" in prompt else "no"}
+        )
+
+    ruled.rule = rule
+    rows = [*ROWS[:2], {"land": "Japan", "expected": None}]
+    found = run(rows, checks=judge("Is it {expected}, as for {land}?"))
+    assert [trial.passed() for trial in found.trials] == [True, False, None]
+    assert "the row has nothing in its column 'expected'" in found.errors[0].verdicts[0].error
+
+
 def test_a_judge_that_answers_nonsense_is_an_error_of_its_check(ruled: RuledOllama) -> None:
     def rule(prompt: str) -> str | Script:
         if "You judge" not in prompt:
