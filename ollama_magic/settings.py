@@ -16,7 +16,7 @@ from .hosts import CLOUD, LOCAL, Host, Trusted, may_receive_key
 from .values import parse_option_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from .secret import Secret
@@ -205,20 +205,21 @@ def from_one(name: str, value: Any) -> int:
         raise SettingsError(f"{name} cannot be {value!r}", hint=f"It must be {error.allowed}.") from None
 
 
-def by_setting(given: Mapping[str, Any], caller: str, own: Iterable[str] = ()) -> dict[str, Any]:
+def by_setting(given: Mapping[str, Any], caller: str, own: Sequence[str] = ()) -> dict[str, Any]:
     """Keyword arguments as a layer's values: what is no setting is an option of the model, under `options`.
 
-    Raises SettingsError for a name that is nearly a setting's, or one of `own`, the parameters of `caller`.
+    Raises SettingsError for a name that is nearly a setting's, or (nearly) one of `own`, the parameters of `caller`.
     """
-    for name in given:
-        if name not in _NAMES and (near := values.meant(str(name), (*_NAMES, *own), _SLIP)):
-            raise SettingsError(
-                f"{caller} has no {name!r}",
-                hint=f"{near}A server ignores an option that it does not know; options={{{name!r}: ...}} sends it.",
-            )
     # A number of numpy's is none to JSON.
     given = {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in given.items()}
     known = {name: value for name, value in given.items() if name in _NAMES and name != "options"}
     unknown = {name: value for name, value in given.items() if name not in _NAMES}
+    for name in unknown:
+        near = values.meant(str(name), tuple(each for each in (*_NAMES, *own) if each != name), _SLIP)
+        if near or name in own:
+            raise SettingsError(
+                f"{caller} has no {name!r}" if near else f"{name!r} is not for a model, but for {caller} itself",
+                hint=f"{near}A server ignores an option that it does not know; options={{{name!r}: ...}} sends it.",
+            )
     options = {**(given.get("options") or {}), **unknown} if unknown else given.get("options")
     return {**known, **({"options": options} if options else {})}

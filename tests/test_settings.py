@@ -503,6 +503,11 @@ def test_a_slip_of_the_pen_is_refused():
         with pytest.raises(SettingsError, match=rf"evaluate\(\) has no '{name}'") as caught:
             by_setting({name: 3}, "evaluate()", ("repeats",))
         assert caught.value.hint.startswith(f"Did you mean {meant}?")
+    with pytest.raises(SettingsError, match=r"has no 'models'") as caught:  # sweep() is compare() with one model
+        by_setting({"models": "m"}, "compare()", ("models",))
+    assert caught.value.hint.startswith("Did you mean model?")
+    with pytest.raises(SettingsError, match=r"'repeats' is not for a model, but for evaluate\(\) itself"):
+        by_setting({"repeats": 3}, "evaluate()", ("repeats",))
     assert by_setting({"options": {"temprature": 3}}, "ask()") == {"options": {"temprature": 3}}
 
 

@@ -35,7 +35,8 @@ def prompts_from(given: Any, template: str = "") -> tuple[list[str], list[Row]]:
     if type(given).__name__ == "Series" and not template:  # a column is a list of prompts, whatever its name
         given = list(given)
     if isinstance(given, bytes) or is_dask(given) or not (isinstance(given, Iterable) or hasattr(given, "collect")):
-        raise SettingsError(f"prompts cannot be of type {type(given).__name__}", hint=_PROMPTS)
+        hint = "Give frame.compute(): a whole data frame." if is_dask(given) else _PROMPTS
+        raise SettingsError(f"prompts cannot be of type {type(given).__name__}", hint=hint)
     source = source_of([given] if isinstance(given, str | Mapping) else given)
     rows = [_row(each, number) for number, each in enumerate(source.rows(source.columns or ()))]
     if not rows:

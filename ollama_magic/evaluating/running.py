@@ -78,7 +78,7 @@ def evaluate(
     """Ask every model every prompt, hold the answers against the checks, and return the Evaluation.
 
     `prompts`: a text, texts, dicts, or a data frame. Rows have the prompt in a column `prompt`, or fill `{column}` in
-    `template`; their other columns fill prompts and expected texts, and reach checks that take (answer, row).
+    `template`; their columns also fill expected texts and judges' questions, and reach checks that take (answer, row).
     `models`: names, with a mode before a slash if need be ("cloud/gpt-oss:120b"), or dicts of settings; without any
     the default one. `checks`: functions of the answer's text (of its value, with `schema`) that return True, False or
     a score from 0 to 1; expected texts (contained, ignoring case; `equals` for no more than that); re.compile(...);
