@@ -62,7 +62,7 @@ def heat_map_png(
     axes.set(xlim=(0, max(1, len(columns))), ylim=(max(1, len(rows)), 0))
     named = [_plain(each) for each in distinct(columns, COLUMN).values()]
     axes.set_xticks([n + 0.5 for n in range(len(columns))], named)
-    axes.set_yticks([n + 0.5 for n in range(len(rows))], [_plain(each) for each in rows])
+    axes.set_yticks([n + 0.5 for n in range(len(rows))], [_plain(each) for each in distinct(rows, _NAME).values()])
     axes.xaxis.tick_top()
     if max(map(len, named), default=0) * 0.09 > width:
         turn = {"rotation": 40, "ha": "left"} if labelled else {"rotation": 90, "ha": "center", "va": "bottom"}

@@ -177,7 +177,8 @@ def _turned(columns: Iterable[str], step: int) -> dict[str, Any]:
 def _grid(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, first: str) -> Table:
     found = {(each.row, each.column): each.label for each in cells}
     names = tuple(distinct(columns, LABEL).values())
-    lines = [(one_line(row, LABEL), *(found.get((row, column), "") for column in columns)) for row in rows]
+    down = distinct(rows, LABEL)
+    lines = [(down[row], *(found.get((row, column), "") for column in columns)) for row in rows]
     return Table((first, *names), lines, title, right=frozenset(names))
 
 

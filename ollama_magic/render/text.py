@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["ControlFilter", "clean", "distinct", "host_of", "one_line"]
 
 _MAX_HELD = 256
+_NUMBER = re.compile(r"\A\d+ · ")
 # The start of an escape sequence whose end has not arrived: CSI without its final letter, OSC or DCS without its end.
 _UNFINISHED = re.compile(
     r"(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\n\x80-\x9f]*\x1b?|\x1b[ -/]*)\Z"
@@ -39,17 +40,24 @@ def one_line(text: str, limit: int = 200) -> str:
 def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
     """Each name as one line of at most `limit` characters, and no two alike.
 
-    Those that are cut to the same keep their ends, and lose their middles instead; what is still the same has a number.
+    Of those that are too long and begin alike, but for a number before them ("1 · "), the middle is left out, else the
+    end; what is still the same has a number behind it.
     """
-    shown = {name: one_line(name, limit) for name in names}
-    cut = list(shown.values())
+    beginnings = [_beginning(name, limit) for name in names]
     found: dict[str, str] = {}
-    for name, short in shown.items():
-        if cut.count(short) > 1:
+    for name, beginning in zip(names, beginnings, strict=True):
+        short = one_line(name, limit)
+        if beginning and beginnings.count(beginning) > 1:
             short = _without_middle(name, limit)
         same = sum(each == short or each.startswith(f"{short} (") for each in found.values())
         found[name] = f"{short} ({same + 1})" if same else short
     return found
+
+
+def _beginning(name: str, limit: int) -> str:
+    """What is compared of a name that is too long; "" of one that is not."""
+    line = one_line(name, len(name))
+    return "" if len(line) <= limit else _NUMBER.sub("", line)[: limit * 2 // 3]
 
 
 def _without_middle(text: str, limit: int) -> str:

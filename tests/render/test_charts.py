@@ -106,6 +106,11 @@ def test_names_that_are_cut_to_the_same_stay_apart() -> None:
         "aaaa…atwo",
         "other",
     ]
+    asks = "Classify this review as good or bad: "
+    prompts = [f"{n} · {asks}{text}" for n, text in ((9, "I loved it"), (10, "Never again"))]
+    assert list(distinct(prompts, 26).values()) == [
+        "9 · Classify …: I loved it", "10 · Classify… Never again",
+    ]  # fmt: skip
     assert list(distinct(["a" * 9 + "b" * 9, "a" * 10 + "b" * 9], 9).values()) == ["aaaa…bbbb", "aaaa…bbbb (2)"]
 
 
