@@ -182,7 +182,7 @@ def test_pull_says_how_far_it_is_without_a_flood(run: Callable[..., str], fake: 
     fake.offers("tiny:1b", *[10_000_000] * 20)
     lines = run("pull tiny:1b").splitlines()
     assert lines[0] == "tiny:1b: pulling manifest"
-    assert lines[1] == "tiny:1b: 0 % · 0 B of 10 MB"
+    assert lines[1] == "tiny:1b: 0% · 0 B of 10 MB"
     assert len(lines) < 20  # of 227 that the server sent
     assert lines[-1].startswith("tiny:1b is here: 200 MB, in ")
     assert "tiny:1b" in session.model_names(session.settings(), wait_s=0)  # for Tab, at once

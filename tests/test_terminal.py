@@ -220,7 +220,7 @@ def test_login_asks_without_echo_tests_the_key_and_keeps_it_in_memory(cloud_term
 def test_a_pull_leaves_one_line_and_an_interrupt_gives_the_terminal_back(terminal, fake, gate):
     fake.offers("tiny:1b", 4_000_000, 500).pull_waits_for(gate, at=2_000_000)
     terminal.sendline("%ollama pull tiny:1b")
-    terminal.expect("50 %")
+    terminal.expect("50%")
     terminal.sendintr()
     terminal.expect("tiny:1b: stopped after 2.0 MB of 4.0 MB")
     assert fake.disconnected.wait(10)

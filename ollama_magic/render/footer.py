@@ -64,12 +64,12 @@ def marks(answer: Answer) -> list[str]:
 
 
 def progress_line(progress: Progress, waited: float) -> str:
-    """What is being waited for: "loading model… 12 s", "downloading… 12 of 98 MB (12 %)"."""
+    """What is being waited for: "loading model… 12 s", "downloading… 12 of 98 MB (12%)"."""
     phase = one_line(progress.phase, 120)
     if progress.done is not None:
         if progress.total:
             share = min(100, 100 * progress.done // progress.total)
-            return f"{phase}… {megabytes(progress.done)} of {megabytes(progress.total)} MB ({share} %)"
+            return f"{phase}… {megabytes(progress.done)} of {megabytes(progress.total)} MB ({share}%)"
         return f"{phase}… {megabytes(progress.done)} MB"
     if waited < 1:
         return f"{phase}…"

@@ -68,10 +68,10 @@ def pull_view_for(place: str, name: str) -> PullView:
 
 
 def progress_line(part: PullProgress | PullLayer) -> str:
-    """ "23 % · 1.2 of 5.2 GB · 34 MB/s · 2 min left", as much of it as is known; "" where nothing is."""
+    """ "23% · 1.2 of 5.2 GB · 34 MB/s · 2 min left", as much of it as is known; "" where nothing is."""
     if part.total is None or part.done is None:
         return bytes_text(part.done)
-    share = f"{_share(part)} %"
+    share = f"{_share(part)}%"
     total = bytes_text(part.total)
     done = bytes_text(part.done)
     if done.rpartition(" ")[2] == total.rpartition(" ")[2]:

@@ -47,7 +47,8 @@ _TITLES = 3_000
 """Pieces that all have a title; of a longer text the less sure ones have."""
 _ROWS = 200
 _LEAST = 3
-_PERCENT: Final = "\u202f%"  # a narrow space that does not break
+_JOINERS: Final = "\u200d\ufe0f"  # which make one emoji of two, or a sign an emoji
+_LEFT_TO_RIGHT: Final = "\u200e"
 _WRITTEN: Final = {"\n": "⏎", "\t": "⇥", " ": "·", "\xa0": "⍽", "\r": "␍"}
 TOKENS_STYLE: Final = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;margin:.2em 0"
 _MARKER: Final = "opacity:.75;font-size:85%;user-select:none"
@@ -55,7 +56,8 @@ _CELL: Final = "text-align:left"
 
 # `o-t` is an element that means nothing. Its empty title keeps the browser's own tooltip away, which would come late
 # and over ours; where a front end takes out the style sheet it takes out `o-t` too, and the tooltip is back.
-# Fixed, without offsets, the box stands where it would in the text, and the output's edge does not cut it off.
+# Fixed, so that the output's edge does not cut the box off. It hangs below its token, is moved sideways where it would
+# leave the notebook, and stands above at the bottom. A browser that cannot anchor it puts it where the text has it.
 TOKENS_SHEET: Final = (
     "<style>.ollama-token{border-radius:2px;cursor:default;"
     "box-shadow:inset -1px 0 rgba(127,127,127,.4)}"
@@ -66,7 +68,12 @@ TOKENS_SHEET: Final = (
     "font:12px/1.45 var(--jp-code-font-family,monospace);text-decoration:none;color:var(--jp-content-font-color1,#111);"
     "background:var(--jp-layout-color1,#fff);border:1px solid var(--jp-border-color1,#888);"
     "box-shadow:0 2px 8px rgba(0,0,0,.3);pointer-events:none}"
-    ".ollama-token:focus::after{z-index:11}</style>"
+    ".ollama-token:focus::after{z-index:11}"
+    "@supports (position-area:bottom){"
+    ".ollama-token:focus{anchor-name:--ollama-focus}.ollama-token:focus::after{position-anchor:--ollama-focus}"
+    ".ollama-token:hover{anchor-name:--ollama-hover}.ollama-token:hover::after{position-anchor:--ollama-hover}"
+    ".ollama-token:hover::after,.ollama-token:focus::after{transform:none;position-area:bottom;margin:2px 0;"
+    "position-try-fallbacks:flip-block}}</style>"
 )
 
 
@@ -79,22 +86,32 @@ def step(probability: float) -> int:
 
 
 def percent(logprob: float) -> str:
-    """A probability for people: "93 %", "4.1 %", "<0.1 %"."""
+    """A probability for people: "93%", "4.1%", "<0.1%"."""
     share = 100 * math.exp(min(logprob, 0.0))
     if share >= 10:
-        return f"{share:.0f}{_PERCENT}" if share < 99.5 or share >= 99.95 else f">99{_PERCENT}"
-    return f"{share:.1f}{_PERCENT}" if share >= 0.1 else f"<0.1{_PERCENT}"
+        return f"{share:.0f}%" if share < 99.5 or share >= 99.95 else ">99%"
+    return f"{share:.1f}%" if share >= 0.1 else "<0.1%"
 
 
 def shown(token: str) -> str:
     """A token where it stands by itself: white space and what cannot be seen as signs, in one line."""
     if not token:
         return "(the end, or another mark without text)"
+    if not token.strip(_JOINERS):
+        return "".join(f"⟨U+{ord(character):04X}⟩" for character in token)
     edge = len(token) - len(token.lstrip(" "))
     inner = "".join(visible(character, edges=False) for character in token[edge:].rstrip(" "))
     trail = len(token) - edge - len(token[edge:].rstrip(" "))
-    text = "·" * edge + inner + "·" * trail
+    base = "◌" if unicodedata.category(token[0]).startswith("M") else ""  # for an accent to stand on
+    text = "·" * edge + base + inner + "·" * trail
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _quoted(text: str) -> str:
+    """A token's text in quotes, for a line with others. Behind one that is read from the right stands a mark, without
+    which its figure would change places with the next token's."""
+    turned = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"“{text}”{_LEFT_TO_RIGHT if turned else ''}"
 
 
 def visible(character: str, *, edges: bool) -> str:
@@ -104,7 +121,7 @@ def visible(character: str, *, edges: bool) -> str:
     kind = unicodedata.category(character)
     if kind == "Cc":
         return chr(0x2400 + ord(character)) if ord(character) < 0x20 else f"⟨{ord(character):02X}⟩"
-    if kind in ("Cf", "Cs", "Co", "Zl", "Zp") and character not in "\u200d\ufe0f":  # these two join emoji
+    if kind in ("Cf", "Cs", "Co", "Zl", "Zp") and character not in _JOINERS:
         return f"⟨U+{ord(character):04X}⟩"
     return character
 
@@ -123,7 +140,7 @@ def _told(piece: Piece) -> list[tuple[str, float, bool]]:
 
 
 def _title(piece: Piece) -> str:
-    return "\n".join(f"{'▸' if taken else ' '} {percent(p):>6}  {text}" for text, p, taken in _told(piece))
+    return "\n".join(f"{'▸' if taken else ' '} {percent(p):>5}  {text}" for text, p, taken in _told(piece))
 
 
 # ---- HTML ----------------------------------------------------------------------------------------------------------
@@ -182,8 +199,8 @@ def tokens_view(answer: Answer) -> str:
 
 
 def _legend() -> str:
-    names = [f"{STEPS[0]:.0%} and more", *(f"below {limit:.0%}" for limit in STEPS)]
-    samples = " ".join(f"<span{_style(n)}>&nbsp;{name.replace('%', ' %')}&nbsp;</span>" for n, name in enumerate(names))
+    names = [f"{STEPS[0]:.0%} or more", *(f"below {limit:.0%}" for limit in STEPS)]
+    samples = " ".join(f"<span{_style(n)}>&nbsp;{name}&nbsp;</span>" for n, name in enumerate(names))
     return f'<div style="font-size:85%;margin-bottom:.4em">How sure the model was of each token: {samples}</div>'
 
 
@@ -199,7 +216,7 @@ def _table(pieces: Sequence[Piece], least: Sequence[int]) -> str:
     for place in places:
         told = _told(pieces[place])
         taken = next((text, p) for text, p, is_taken in told if is_taken)
-        others = ", ".join(f"“{text}” {percent(p)}" for text, p, is_taken in told if not is_taken)
+        others = ", ".join(f"{_quoted(text)} {percent(p)}" for text, p, is_taken in told if not is_taken)
         cells = (escape(cell, quote=False) for cell in (taken[0], percent(taken[1]), others))
         rows.append("<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>")
     head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in ("token", "probability", "alternatives"))
@@ -215,7 +232,7 @@ def _table(pieces: Sequence[Piece], least: Sequence[int]) -> str:
 
 
 def surety(answer: Answer) -> str:
-    """For the footer: "perplexity 1.62 · least sure: “·Paris” 12 %, “·is” 31 %"; "" without probabilities."""
+    """For the footer: "perplexity 1.62 · least sure: “·Paris” 12%, “·is” 31%"; "" without probabilities."""
     perplexity = answer.perplexity
     if perplexity is None:
         return ""
@@ -223,6 +240,6 @@ def surety(answer: Answer) -> str:
     names = []
     for place in _least_sure(pieces)[:_LEAST]:
         logprob = pieces[place].logprob or 0.0
-        names.append(f"“{one_line(shown(pieces[place].text), 24)}” {percent(logprob)}")
+        names.append(f"{_quoted(one_line(shown(pieces[place].text), 24))} {percent(logprob)}")
     figure = f"{perplexity:.2f}" if perplexity < 100 else f"{perplexity:.3g}"
     return f"perplexity {figure} · least sure: {', '.join(names)}" if names else f"perplexity {figure}"

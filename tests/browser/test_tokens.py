@@ -96,6 +96,37 @@ def test_alternatives_on_hover_and_on_focus(lab: Lab, page: Page) -> None:
     page.screenshot(path=ARTEFACTS / "tokens-dark.png")
 
 
+def box_beside(page: Page, selector: str) -> list[float]:
+    """Where the box of alternatives of the first such token is: left, top, right, bottom."""
+    session = page.context.new_cdp_session(page)  # only that tells where a pseudo-element is
+    root = session.send("DOM.getDocument")["root"]["nodeId"]
+    token = session.send("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+    (after,) = session.send("DOM.describeNode", {"nodeId": token})["node"]["pseudoElements"]
+    quad = session.send("DOM.getBoxModel", {"backendNodeId": after["backendNodeId"]})["model"]["border"]
+    session.detach()
+    return [min(quad[::2]), min(quad[1::2]), max(quad[::2]), max(quad[1::2])]
+
+
+def test_alternatives_are_in_view_wherever_their_token_is(lab: Lab, page: Page) -> None:
+    if not page.url.startswith(lab.url):
+        pytest.skip("runs after the test that fills the page")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 700, "height": 700})
+    tokens = page.locator(TOKEN)
+    lefts = page.eval_on_selector_all(TOKEN, "found => found.map(each => each.getBoundingClientRect().left)")
+    for place in (lefts.index(min(lefts)), lefts.index(max(lefts)), len(lefts) - 1):
+        tokens.nth(place).hover()
+        tokens.nth(place).evaluate("token => token.id = 'pointed-at'")
+        left, top, right, bottom = box_beside(page, "#pointed-at")
+        panel = page.locator(".jp-NotebookPanel:visible").bounding_box()
+        assert panel is not None
+        assert panel["x"] <= left < right <= panel["x"] + panel["width"]
+        assert panel["y"] <= top < bottom <= panel["y"] + panel["height"]
+        tokens.nth(place).evaluate("token => token.removeAttribute('id')")
+    assert size is not None
+    page.set_viewport_size(size)
+
+
 def test_it_is_told_in_a_notebook_that_is_not_trusted(lab: Lab, page: Page) -> None:
     if not page.url.startswith(lab.url):
         pytest.skip("runs after the test that fills the page")

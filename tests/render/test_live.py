@@ -115,7 +115,7 @@ def test_waiting_is_counted_and_announced() -> None:
     assert len(screen.sent) <= 14
     clock.now += 1
     view.show([Progress("downloading smollm2", 12_300_000, 98_400_000)])
-    assert "downloading smollm2… 12 of 98 MB (12 %)" in html(screen)
+    assert "downloading smollm2… 12 of 98 MB (12%)" in html(screen)
     clock.now += 0.01
     view.show([Text("x")])
     assert 'role="status"' not in html(screen)

@@ -18,11 +18,11 @@ HALF = PullProgress("pulling aaaa", 500, 1000, 100.0, 5.0, (PullLayer(A, 500, 10
 
 def test_a_moment_in_words():
     cases = {
-        "50 % · 500 B of 1.0 kB · 100 B/s · 5 s left": HALF,
-        "23 % · 1.2 of 5.2 GB · 34 MB/s · 2 min left": PullProgress("x", 1_200_000_000, 5_200_000_000, 34e6, 118.0),
-        "99 % · 1.0 of 1.0 GB · waiting": PullProgress("x", 999_999_999, 1_000_000_000, 0.0, None),
-        "100 % · 1.0 of 1.0 GB": PullProgress("x", 10**9, 10**9, None, 0.0),
-        "0 % · 0 B of 1.0 MB": PullLayer(A, 0, 10**6),
+        "50% · 500 B of 1.0 kB · 100 B/s · 5 s left": HALF,
+        "23% · 1.2 of 5.2 GB · 34 MB/s · 2 min left": PullProgress("x", 1_200_000_000, 5_200_000_000, 34e6, 118.0),
+        "99% · 1.0 of 1.0 GB · waiting": PullProgress("x", 999_999_999, 1_000_000_000, 0.0, None),
+        "100% · 1.0 of 1.0 GB": PullProgress("x", 10**9, 10**9, None, 0.0),
+        "0% · 0 B of 1.0 MB": PullLayer(A, 0, 10**6),
         "": PullProgress("pulling manifest"),
         "7 B": PullLayer(A, 7),
     }
@@ -108,7 +108,7 @@ def test_what_was_held_back_is_shown_when_nothing_more_comes():
         view.finish("stopped")
     assert [bundle[0]["text/plain"] for _, _, bundle in screen.sent] == [
         "m: pulling manifest",
-        "m: pulling aaaa 50 % · 500 B of 1.0 kB · 100 B/s · 5 s left",
+        "m: pulling aaaa 50% · 500 B of 1.0 kB · 100 B/s · 5 s left",
         "stopped",
     ]
 
@@ -122,8 +122,8 @@ def test_elsewhere_a_line_for_each_tenth_and_each_status():
     view.finish("tiny:1b is here.")
     lines = out.getvalue().splitlines()
     assert lines[0] == "tiny:1b: pulling manifest"
-    assert lines[1].startswith("tiny:1b: 0 % · 0 B of 1.6 MB")
-    assert [line.split()[1] for line in lines[1:11]] == [str(n) for n in range(0, 100, 10)]
+    assert lines[1].startswith("tiny:1b: 0% · 0 B of 1.6 MB")
+    assert [line.split()[1] for line in lines[1:11]] == [f"{n}%" for n in range(0, 100, 10)]
     assert lines[11:] == ["tiny:1b: verifying sha256 digest", "tiny:1b: success", "tiny:1b is here."]
 
 

@@ -78,9 +78,9 @@ def test_each_token_has_its_colour_and_its_alternatives() -> None:
     answer = answered(said("Par", -0.01, ("Lon", -5.0)), said("is", -1.2, ("ma", -1.0)), said("\n", -3.0))
     html = html_of(answer)
     assert titles(html) == [
-        ["▸   99\u202f%  Par", "   0.7\u202f%  Lon"],
-        ["    37\u202f%  ma", "▸   30\u202f%  is"],
-        ["▸  5.0\u202f%  ⏎"],
+        ["▸   99%  Par", "   0.7%  Lon"],
+        ["    37%  ma", "▸   30%  is"],
+        ["▸  5.0%  ⏎"],
     ]
     assert len(re.findall(r'class="ollama-token"[^>]* style="background:rgba', html)) == 2
     assert "⏎</span>\n" in html
@@ -89,7 +89,7 @@ def test_each_token_has_its_colour_and_its_alternatives() -> None:
     table = html[html.index("<details") :]
     assert "<summary" in table
     assert 'th scope="col"' in table
-    assert "“ma” 37\u202f%" in table
+    assert "“ma” 37%" in table
 
 
 def test_without_probabilities_it_is_shown_as_ever() -> None:
@@ -114,7 +114,7 @@ def test_a_page_and_a_formula_are_shown_as_what_they_are(form: str) -> None:
 
 def test_the_footer_tells_perplexity_and_the_least_sure() -> None:
     answer = answered(said("a", -0.1), said(" b", -2.0), said(" c", -1.0), said(" d", -3.0), Text(" e"))
-    assert surety(answer) == "perplexity 4.60 · least sure: “·d” 5.0\u202f%, “·b” 14\u202f%, “·c” 37\u202f%"
+    assert surety(answer) == "perplexity 4.60 · least sure: “·d” 5.0%, “·b” 14%, “·c” 37%"
     assert surety(answer) in answer_text(answer)
     assert "perplexity" not in answer_text(answer, quiet=True)
     assert surety(answered(Text("a"))) == ""
@@ -125,7 +125,7 @@ def test_the_footer_tells_perplexity_and_the_least_sure() -> None:
     [(0.0, "100"), (-0.0001, "100"), (-0.003, ">99"), (-0.05, "95"), (-3.2, "4.1"), (-9.0, "<0.1"), (-800.0, "<0.1")],
 )
 def test_percent(logprob: float, text: str) -> None:
-    assert percent(logprob) == f"{text}\u202f%"
+    assert percent(logprob) == f"{text}%"
 
 
 @folded(
@@ -142,6 +142,9 @@ def test_percent(logprob: float, text: str) -> None:
         ("a\u202eb\u2066c\u200bd", "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200B⟩d"),
         ("\ud83d", "⟨U+D83D⟩"),
         ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
+        ("\u200d", "⟨U+200D⟩"),
+        ("\ufe0f", "⟨U+FE0F⟩"),
+        ("\u0301x", "◌\u0301x"),
         ("x" * 100, "x" * 59 + "…"),
     ],
 )
@@ -149,12 +152,19 @@ def test_what_cannot_be_seen_has_a_sign(token: str, text: str) -> None:
     assert shown(token) == text
 
 
+def test_figures_stay_beside_tokens_that_are_read_from_the_right() -> None:
+    answer = answered(said("שלום", -2.0, (" עולם", -3.0), (" a", -4.0)))
+    mark = "\u200e"  # without it 14% would stand beside the other token
+    assert surety(answer).endswith(f"“שלום”{mark} 14%")
+    assert f"“·עולם”{mark} 5.0%, “·a” 1.8%" in html_of(answer)
+
+
 def test_a_character_of_several_tokens_is_one_with_their_joint_probability() -> None:
     parts = (
         TokenProbability("<0xF0><0x9F>", -0.5, (), b"\xf0\x9f"),
         TokenProbability("<0x9A><0x80>", -0.5, (), b"\x9a\x80"),
     )
-    assert titles(html_of(answered(Text("\U0001f680", parts)))) == [["▸   37\u202f%  \U0001f680, 2 tokens together"]]
+    assert titles(html_of(answered(Text("\U0001f680", parts)))) == [["▸   37%  \U0001f680, 2 tokens together"]]
 
 
 # ---- safe ----------------------------------------------------------------------------------------------------------
@@ -240,7 +250,7 @@ def test_colours_come_with_the_text_and_text_does_not_wait_for_them() -> None:
     assert " you" in text_of(last(screen))
     view.finish(answered(said("Hi", -2.0), Text(" you")))
     assert len(screen.outputs) == 1
-    assert titles(last(screen)) == [["▸   14\u202f%  Hi"]]
+    assert titles(last(screen)) == [["▸   14%  Hi"]]
 
 
 @pytest.mark.slow
