@@ -39,7 +39,7 @@ from ollama_magic.render.plain import write_text
 from ollama_magic.render.preview import Preview, preview_rich
 from ollama_magic.render.tables import Card, Table, card_rich, table_rich
 from ollama_magic.render.text import ControlFilter, clean, one_line
-from ollama_magic.render.tokenlines import TokenLines, tokens_rich
+from ollama_magic.render.tokenlines import TokenLines, legend_rich, tokens_rich
 from ollama_magic.render.tooling import result_line
 
 if TYPE_CHECKING:
@@ -141,11 +141,16 @@ class TerminalView:
                 self._console.print()
         if error is not None and not answer.text:
             return
+        if self._shows_tokens(answer) and self._console.color_system:
+            self._console.print(legend_rich())
         for mark in marks(answer):
             self._console.print(RichText(f"[{mark}]", style="yellow"))
         footer = "" if self._quiet else footer_line(answer)
         if footer:
             self._console.print(RichText(f"\n{footer}", style="dim"))
+
+    def _shows_tokens(self, answer: Answer) -> bool:
+        return bool(answer.probabilities) and self._format not in ("html", "math")
 
     def _wants_tokens(self, request: Request) -> bool:
         return request.top_logprobs is not None and not self._once and self._format not in ("html", "math")
@@ -237,7 +242,7 @@ class TerminalView:
                 self._console.print(RichText(one_line(notice, 400), style="dim"))
         text = clean(answer.text).strip("\n")
         pretty = pretty_json(text) if self._form == "json" else None
-        if answer.probabilities and self._format not in ("html", "math"):
+        if self._shows_tokens(answer):
             self._console.print(tokens_rich(placed(answer.text, answer.probabilities)), soft_wrap=True)
         elif pretty is not None:
             self._console.print(Syntax(pretty, "json", theme="ansi_dark", background_color="default", word_wrap=True))

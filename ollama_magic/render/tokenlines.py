@@ -12,7 +12,7 @@ from rich.text import Text as RichText
 
 from ollama_magic.events import Restart, Text
 from ollama_magic.placing import Piece, Placer
-from ollama_magic.render.tokens import STEPS, step, visible
+from ollama_magic.render.tokens import LEGEND, NAMES, STEPS, step, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,9 +21,21 @@ if TYPE_CHECKING:
 
     from ollama_magic.events import ToolRequest
 
-__all__ = ["TINTS", "TokenLines", "tokens_rich"]
+__all__ = ["TINTS", "TokenLines", "legend_rich", "tokens_rich"]
 
 TINTS: Final = ("", "#fdeedd", "#fbd9b4", "#f8bd80", "#f29b45", "#e07a14")
+
+
+def legend_rich() -> RichText:
+    """What the colours say, within 80 columns."""
+    text = RichText(f"\n{LEGEND}\n")
+    for level, name in enumerate(NAMES):
+        text.append(" " if level else "").append(f" {name} " if level else name, _style(level))
+    return text
+
+
+def _style(level: int) -> str:
+    return f"black on {TINTS[level]}{' underline' if level == len(STEPS) else ''}" if level else ""
 
 
 def tokens_rich(pieces: Iterable[Piece]) -> RichText:
@@ -31,7 +43,7 @@ def tokens_rich(pieces: Iterable[Piece]) -> RichText:
     text = RichText()
     for piece in pieces:
         level = 0 if piece.logprob is None else step(math.exp(min(piece.logprob, 0.0)))
-        style = f"black on {TINTS[level]}{' underline' if level == len(STEPS) else ''}" if level else ""
+        style = _style(level)
         for line in piece.text.replace("\r\n", "\n").splitlines(keepends=True):
             body = line.rstrip("\n")
             written = "".join(visible(character, edges=False) for character in body)

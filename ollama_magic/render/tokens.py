@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ollama_magic.placing import Piece
 
 __all__ = [
+    "LEGEND",
+    "NAMES",
     "STEPS",
     "TOKENS_SHEET",
     "TOKENS_STYLE",
@@ -38,6 +40,9 @@ __all__ = [
 
 STEPS: Final = (0.95, 0.8, 0.6, 0.4, 0.2)
 """Probabilities below which a token gets the next colour."""
+NAMES: Final = (f"{STEPS[0]:.0%} or more", *(f"below {limit:.0%}" for limit in STEPS))
+"""What each colour says."""
+LEGEND: Final = "How sure the model was of each token:"
 HUE: Final = (217, 112, 10)
 ALPHAS: Final = (0.0, 0.1, 0.2, 0.3, 0.42, 0.55)
 
@@ -199,9 +204,8 @@ def tokens_view(answer: Answer) -> str:
 
 
 def _legend() -> str:
-    names = [f"{STEPS[0]:.0%} or more", *(f"below {limit:.0%}" for limit in STEPS)]
-    samples = " ".join(f"<span{_style(n)}>&nbsp;{name}&nbsp;</span>" for n, name in enumerate(names))
-    return f'<div style="font-size:85%;margin-bottom:.4em">How sure the model was of each token: {samples}</div>'
+    samples = " ".join(f"<span{_style(n)}>&nbsp;{name}&nbsp;</span>" for n, name in enumerate(NAMES))
+    return f'<div style="font-size:85%;margin-bottom:.4em">{LEGEND} {samples}</div>'
 
 
 def _least_sure(pieces: Sequence[Piece]) -> list[int]:

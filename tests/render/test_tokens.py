@@ -321,6 +321,9 @@ def test_a_terminal_has_the_text_once_in_colours(render: str) -> None:
     coloured = in_terminal(events, render=render)
     assert "\x1b[4;30;48;2;224;122;20mis" in coloured
     assert coloured.count("Par") == 2  # the text, and the footer's least sure
+    legend = "How sure the model was of each token:"
+    assert coloured.index("Fin") < coloured.index(legend) < coloured.index("perplexity")
+    assert legend not in plain  # which has no colours
 
 
 def test_pieces_are_the_whole_text() -> None:
