@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["section"]
 
 _NOTES = """\
-Jupyter AI's magics do not stream: an answer of one second is shown after one second, all at once, and little is sent
-or computed before. `ollama` and `openai` are asked as one would by hand, in a loop that prints each piece as plain
-text. chatlas renders Markdown, and sends all of the text again for each token; here each frame, about ten a second,
-has what has changed. Loading is `%load_ext` or the import; what `%%ollama` needs besides is imported by its first
-cell, so the next column counts both, until the first text. litellm, which Jupyter AI 3 imports, is kept from asking
-the network for a list of prices."""
+Jupyter AI's magics do not stream: an answer that takes one second appears after one second, all at once, so little is
+sent or computed before. `ollama` and `openai` are used as one would by hand, in a loop that prints each piece as plain
+text. chatlas renders Markdown, and sends the whole text again for each token; here each frame, about ten a second, has
+only what changed. Loading is `%load_ext` or the import; whatever else `%%ollama` needs is imported by its first cell,
+so the second column counts both, until the first text. litellm, which Jupyter AI 3 imports, is kept from asking the
+network for a list of prices."""
 
 
 def section(quick: bool) -> Iterator[str]:
@@ -44,10 +44,10 @@ def _surroundings() -> str:
     found = ((peer.distribution, version_of(peer)) for peer in PEERS[1:])
     versions = ", ".join(f"{name} {version}" if version else f"{name} not installed" for name, version in found)
     text = (
-        "`make bench ARGS=--readme` measures what follows in one run and prints it, against a server on the same "
-        "machine that does nothing but stream. These are medians of rounds taken in turn, with how many times ours "
-        f"they are in brackets: {os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python "
-        f"{platform.python_version()}. Look at the ratios, not at the numbers. Beside it: {versions}."
+        "`make bench ARGS=--readme` measures and prints the following in one run, against a server on the same machine "
+        "that does nothing but stream. The figures are medians of rounds taken in turn; in brackets is how many times "
+        f"ours they are. Machine: {os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python "
+        f"{platform.python_version()}. Look at the ratios rather than the numbers. Compared with {versions}."
     )
     return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
