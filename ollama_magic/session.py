@@ -181,12 +181,13 @@ class Session:
         """`settings`, or those of the embedded engine where nothing was named and nobody listens; and what to say."""
         if not may_fall_back(settings):
             return settings, ""
+        way = "pull a model (%ollama pull llama3.2)"
         async with Client(settings) as client:
             try:
                 listening = await client.tags()
                 why = "" if listening else f"the Ollama at {client.endpoint.host.display} has no models"
             except Unreachable as error:
-                why = f"no Ollama at {client.endpoint.host.display}"
+                why, way = f"no Ollama at {client.endpoint.host.display}", "start Ollama"
                 if engine.available() is not None:
                     raise _with_way_out(error) from None
         if not why or engine.available() is not None:
@@ -196,8 +197,8 @@ class Session:
             ""
             if self._said_embedded
             else (
-                f"Answered by the built-in model, a very small one, since {why} and no model is named. "
-                "To leave it: start Ollama, name a model (%%ollama MODEL), or use %ollama mode cloud."
+                f"Answered by the built-in model, a very small one: {why}, and no model is named. "
+                f"For another one, {way}, name a model (%%ollama MODEL), or use %ollama mode cloud."
             )
         )
         self._said_embedded = True
