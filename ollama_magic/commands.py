@@ -124,8 +124,8 @@ def _login(session: Session, words: list[str]) -> str:
     if words:
         raise SettingsError(
             "%ollama login takes nothing behind it: a key typed here would be saved in the notebook",
-            hint="Run `%ollama login` alone and type the key at the hidden prompt. If a real key stands in this cell, "
-            "delete it and make a new one.",
+            hint="Run `%ollama login` alone and type the key at the hidden prompt. If there is a real key in this cell,"
+            " delete it and make a new one.",
         )
     from getpass import getpass
 

@@ -105,7 +105,7 @@ def _filled(
     found = expand(prompt, namespace, budget=settings.budget, secrets=secrets)
     known = {name.lower(): name for name in namespace if not name.startswith("_")}
     notices = [
-        f"{{{name}}} is no variable here and was sent as it stands, did you mean {known[near[0]]!r}?"
+        f"{{{name}}} is not a variable here and was sent as it is; did you mean {known[near[0]]!r}?"
         for name in found.left
         # Braces that mean something else are common; only what looks like a slip is worth a line.
         if len(name) > 2 and (near := difflib.get_close_matches(name.lower(), known, n=1, cutoff=_SLIP))

@@ -69,7 +69,9 @@ def embed(
         missing = sum(row is None for row in rows)
         if missing == len(rows):
             raise asked.failures[0]
-        warnings.warn(f"{missing} of {len(rows)} texts have no vector, but NaN: {asked.failures[0]}", stacklevel=2)
+        warnings.warn(
+            f"{missing} of {len(rows)} texts have no vector and became NaN: {asked.failures[0]}", stacklevel=2
+        )
     made = _array(numpy, rows)
     return made[0] if isinstance(texts, str) else made
 
@@ -132,14 +134,14 @@ def _batches(texts: Sequence[str], size: int) -> Iterable[Batch]:
 def _texts(given: str | Iterable[str]) -> list[str]:
     if hasattr(given, "columns") or isinstance(given, Mapping | bytes) or not isinstance(given, str | Iterable):
         raise SettingsError(  # of a data frame or a dict the names would be taken, and not the texts
-            f"a {type(given).__name__} is no list of texts",
-            hint="Give a text or a list of texts, such as df['text'].dropna(); of numbers df.to_numpy() is an array.",
+            f"a {type(given).__name__} is not a list of texts",
+            hint="Give a text or a list of texts, such as df['text'].dropna(); for numbers, take df.to_numpy().",
         )
     listed = [given] if isinstance(given, str) else list(given)
     for number, text in enumerate(listed):
         if not isinstance(text, str):
             raise SettingsError(
-                f"text {number} is no text, but {str(text)[:40]} of type {type(text).__name__}",
+                f"text {number} is not a text but {str(text)[:40]} of type {type(text).__name__}",
                 hint="Give a text or a list of texts, such as df['text'].dropna().",
             )
     return listed
@@ -253,7 +255,9 @@ def _vectors(numpy: Any, given: Any, labels: Sequence[str] | None, how: dict[str
     listed = given if is_array else _texts(given)
     vectors = numpy.atleast_2d(given) if is_array else embed(listed, **how)
     if vectors.ndim != 2:
-        raise SettingsError(f"an array of {vectors.ndim} dimensions is no list of vectors", hint="Give one of two.")
+        raise SettingsError(
+            f"an array of {vectors.ndim} dimensions is not a list of vectors", hint="Give one with two."
+        )
     names = tuple(map(str, labels)) if labels is not None else () if is_array else tuple(listed)
     if labels is not None and len(names) != len(vectors):
         raise SettingsError(f"{len(names)} labels for {len(vectors)} vectors", hint="Give as many labels as vectors.")

@@ -221,7 +221,7 @@ def _refuse_keys(words: Iterable[str]) -> None:
             raise SettingsError(
                 "%%ollama: there is no option for a key: it would be saved in the notebook",
                 hint="Use `%ollama login` (hidden prompt, kept in memory only) or set OLLAMA_API_KEY. "
-                "If a real key stands in this cell, delete it, save the notebook, and make a new key."
+                "If there is a real key in this cell, delete it, save the notebook, and make a new key."
                 f"{' For the tokens of an answer: --tokens.' if word == '--token' else ''}",
             )
 

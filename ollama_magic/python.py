@@ -163,5 +163,7 @@ def _image(given: Any) -> Image:
     except OSError as error:
         raise PromptError(f"The picture {given} cannot be read: {error.strerror}", hint="Name another file.") from None
     if not found.images:
-        raise PromptError(f"A {type(given).__name__} is no picture", hint="Give bytes, a file, a figure or an image.")
+        raise PromptError(
+            f"A {type(given).__name__} is not a picture", hint="Give bytes, a file, a figure or an image."
+        )
     return found.images[0]

@@ -117,9 +117,9 @@ def test_a_column_of_a_data_frame_is_a_list_of_texts() -> None:
     assert embed(frame["text"], MODEL).shape == (2, WIDTH)
     for wrong in (frame, {"text": "a"}, b"a", None, 5):
         for take in (embed, similarity):
-            with pytest.raises(SettingsError, match="is no list of texts"):
+            with pytest.raises(SettingsError, match="is not a list of texts"):
                 take(wrong, MODEL) if take is embed else take(wrong, model=MODEL)
-    with pytest.raises(SettingsError, match=r"text 1 is no text, but nan of type float"):
+    with pytest.raises(SettingsError, match=r"text 1 is not a text but nan of type float"):
         embed(pandas.Series(["a", float("nan")]), MODEL)
 
 
@@ -173,7 +173,7 @@ def test_a_text_that_is_too_long_is_named_and_the_rest_can_be_kept(fake: FakeOll
     with pytest.raises(PromptTooLong, match=r"text 5 \(“word word") as caught:
         embed(texts, MODEL, batch=8)
     assert "truncate=True" in caught.value.hint
-    with pytest.warns(UserWarning, match="1 of 10 texts have no vector, but NaN: text 5"):
+    with pytest.warns(UserWarning, match="1 of 10 texts have no vector and became NaN: text 5"):
         rows = embed(texts, MODEL, batch=8, errors="nan")
     assert numpy.isnan(rows).any(axis=1).tolist() == [*[False] * 5, True, *[False] * 4]
     assert not numpy.isnan(embed(texts, MODEL, truncate=True)).any()

@@ -394,7 +394,7 @@ BAD_FILES = {
     "no question": (changed(turns=[{"replies": []}]), "the question of turn 1"),
     "a role": (changed(turns=[{"user": {"role": "boss"}}]), "the question of turn 1 has the role 'boss'"),
     "a number": (changed(turns=[{"user": {"role": "user", "content": 5}}]), "content of the question of turn 1"),
-    "replies": (changed(turns=[{"user": {"role": "user"}, "replies": {}}]), "replies of turn 1 is no list"),
+    "replies": (changed(turns=[{"user": {"role": "user"}, "replies": {}}]), "replies of turn 1 is not a list"),
     "a picture": (
         changed(turns=[{"user": {"role": "user", "images": [{"data": "é"}]}}]),
         "an image of the question of turn 1 is not base64",

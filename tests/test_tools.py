@@ -266,7 +266,7 @@ def test_other_failures_are_results_too() -> None:
         ("ad", {}, "there is no tool 'ad'; there are: add"),
         ("add", {}, "add was not called: a: missing"),
         ("add", {"a": "x"}, 'add was not called: a: expected an integer, got "x"'),
-        ("add", {"a": 1, "c": 2}, 'add was not called: "c" is no parameter; there are a, b'),
+        ("add", {"a": 1, "c": 2}, 'add was not called: "c" is not a parameter; there are a, b'),
     ],
 )
 def test_a_call_that_makes_no_sense_is_told_to_the_model(name: str, arguments: dict[str, Any], error: str) -> None:

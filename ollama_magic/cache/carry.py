@@ -79,7 +79,7 @@ def _header(text: str) -> dict[str, Any]:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON, or cut off ({error})") from None
+        raise ValueError(f"it is not valid JSON, or cut off ({error})") from None
     if not isinstance(body, dict) or body.get("format") != _FORMAT:
         raise ValueError("it is no file of answers; those are made by %ollama cache export")
     return body

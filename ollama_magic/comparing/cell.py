@@ -74,12 +74,12 @@ def variants_of(parsed: Parsed) -> tuple[Variant, ...]:
     for text in how.sweep:
         name, values = sweep_of(text)
         if name in sweeps:
-            raise SettingsError(f"--sweep {name} is given twice", hint="Put all its values behind one.")
+            raise SettingsError(f"--sweep {name} is given twice", hint="Put all its values into one.")
         sweeps[name] = values
     variants = grid(models_of(how.compare) if how.compare else (), sweeps, how.repeats)
     if how.blind and len(variants) < 2:
         raise SettingsError(
-            "%%ollama: --blind hides who is who in a comparison, and there is none", hint="Add --compare a,b."
+            "%%ollama: --blind hides who is who in a comparison, and this is not one", hint="Add --compare a,b."
         )
     return variants
 
@@ -95,7 +95,7 @@ def _refuse(how: How, parsed: Parsed) -> None:
         (how.bg, "--bg", "only one answer can go on in the background"),
     ):
         if given:
-            raise SettingsError(f"%%ollama: a comparison is asked without {name}: {why}", hint=f"Leave out {name}.")
+            raise SettingsError(f"%%ollama: a comparison does not take {name}: {why}", hint=f"Leave out {name}.")
 
 
 def _empty(variants: Sequence[Variant], question: Question, settings: Settings, how: How) -> Columns:

@@ -35,6 +35,6 @@ def diff(session: Session, words: list[str], shell: Any) -> None:
     if len(words) != 2:
         letters = ", ".join(run.letter for run in runs.runs)
         raise SettingsError(
-            "%ollama diff: two answers are compared", hint=f"Write %ollama diff A B; there are {letters}."
+            "%ollama diff: it compares two answers", hint=f"Write %ollama diff A B; there are {letters}."
         )
     show_diff(shell, runs.diff(*words))

@@ -89,7 +89,7 @@ def models_of(given: str | Iterable[str]) -> tuple[Variant, ...]:
         )
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
-        raise SettingsError(f"--compare: {twice!r} stands there twice", hint="To ask each model again, write -n 2.")
+        raise SettingsError(f"--compare: {twice!r} is listed twice", hint="To ask each model again, write -n 2.")
     return tuple(_model(name) for name in names)
 
 
@@ -100,7 +100,7 @@ def _model(name: str) -> Variant:
     if slash and mode in MODES:
         if not rest:
             raise SettingsError(
-                f"--compare: no model stands behind {name!r}", hint=f"Write {mode}/NAME, or {mode} for its default."
+                f"--compare: there is no model after {name!r}", hint=f"Write {mode}/NAME, or {mode} for its default."
             )
         return Variant(name, mode, rest)
     return Variant(name, "", name)
@@ -125,7 +125,7 @@ def swept(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
     """The values to sweep `name` over, once each. Raises SettingsError for what cannot be swept."""
     if name in _NOT_SWEPT or name in _OTHER_SETTINGS:
         raise SettingsError(
-            f"--sweep {name}: that cannot be swept",
+            f"--sweep {name}: it cannot be swept",
             hint=_NOT_SWEPT.get(name, f"Sweep one of {', '.join(_SWEPT)}, or an option of the model such as top_k."),
         )
     slip = difflib.get_close_matches(name, _SWEPT, n=1, cutoff=_SLIP)
@@ -135,7 +135,9 @@ def swept(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
             f"--sweep {name}: did you mean {slip[0]!r}?", hint="A server ignores an option that it does not know."
         )
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise SettingsError(f"sweep {name}: {values!r} is no list of values", hint=f"Write {{{name!r}: [{values!r}]}}.")
+        raise SettingsError(
+            f"sweep {name}: {values!r} is not a list of values", hint=f"Write {{{name!r}: [{values!r}]}}."
+        )
     plain = [value.item() if hasattr(value, "dtype") else value for value in values]  # numpy's numbers are no JSON
     found: dict[str, Any] = {json.dumps(value, default=repr): value for value in plain}
     if not found:
@@ -162,7 +164,7 @@ def grid(
     """All runs, the models of one setting beside each other. Raises SettingsError for more than MOST."""
     if not isinstance(repeats, SupportsIndex) or (repeats := int(repeats)) < 1:
         raise SettingsError(
-            f"{repeats!r} is no number of repeats: a run is asked at least once",
+            f"{repeats!r} is not a number of repeats: each run is asked at least once",
             hint="Write -n 3, or repeats=3, for three answers of each.",
         )
     named = [[(name, value) for value in values] for name, values in (sweeps or {}).items()]

@@ -31,7 +31,7 @@ def pick(session: Session, words: list[str]) -> str:
     letters = ", ".join(run.letter for run in shown.runs.runs if _has_answer(run))
     hint = f"One of {letters}." if letters else "No column of the last comparison has one: run it again."
     if len(words) != 1:
-        raise SettingsError("%ollama pick: one letter is picked", hint=hint)
+        raise SettingsError("%ollama pick: it takes one letter", hint=hint)
     run = shown.runs.find(words[0])
     if not _has_answer(run):
         raise SettingsError(f"%ollama pick {run.letter}: there is no answer to keep", hint=hint)
@@ -77,7 +77,7 @@ def _picked(session: Session, shown: Shown, run: Run) -> str:
     blind, shown.runs.hidden = shown.runs.hidden, False
     told = [f"Picked {run.letter}: {run.name}."]
     told += [f"{shown.out} is its answer."] if shown.out else []
-    told += [f"Thread {shown.question.transcript.name} goes on with it."] if shown.question.transcript else []
+    told += [f"Thread {shown.question.transcript.name} continues with it."] if shown.question.transcript else []
     told.append(_vote(session, shown, run, blind=blind))
     return " ".join(part for part in told if part)
 

@@ -8,7 +8,7 @@ than half a pick for and against in all). Without that, one that was never picke
 correction of Haldane and Anscombe, and for two the score is exactly ln((w + 1/2) / (l + 1/2)). Intervals are Wald's:
 1.96 standard errors from the information at the maximum, for two sqrt(1 / (w + 1/2) + 1 / (l + 1/2)).
 
-Scores are in Elo's points about 1000, the average of those that were compared: 400 points more are odds of ten to one.
+Scores are in Elo's points about 1000, the average of those that were compared: 400 points more mean odds of ten to one.
 Sources: Hunter, "MM algorithms for generalized Bradley-Terry models" (2004); Agresti, "Categorical Data Analysis".
 """
 

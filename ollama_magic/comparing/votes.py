@@ -132,17 +132,17 @@ def _table(found: Sequence[Vote]) -> Table:
     blind = sum(vote.blind for vote in found)
     note = (
         f"From {counted(len(found), 'pick')}, {blind:,} blind. Bradley-Terry scores with 95% intervals: 1000 is the "
-        "average, and 400 points more are odds of ten to one. Where intervals overlap much, more picks are needed."
+        "average, and 400 points more mean odds of ten to one. Where intervals overlap a lot, more picks are needed."
     )
     if any(each.group for each in ranked):
-        note += " A line parts those that were never compared with each other: their scores say nothing of one another."
+        note += " A line separates those that were never compared with each other: so do not compare their scores."
     return Table(
         ("", "score", "95%", "picked", "offered"),
         _rows(ranked),
         "Votes",
         note if ranked else "",
         right=frozenset({"score", "95%", "picked", "offered"}),
-        empty="Nothing was picked yet. Compare with --blind, then: %ollama pick B",
+        empty="Nothing has been picked yet. Compare with --blind, then: %ollama pick B",
     )
 
 
@@ -160,8 +160,8 @@ def _export(found: Sequence[Vote], file: Path) -> str:
     kind = file.suffix.lower()
     if kind not in (".json", ".csv"):
         raise SettingsError(
-            f"%ollama votes export: votes are not written as {file.suffix or 'a file without an ending'}",
-            hint="End the file's name in .json or .csv.",
+            f"%ollama votes export: votes cannot be written as {file.suffix or 'a file without an ending'}",
+            hint="Give it a name that ends in .json or .csv.",
         )
     text = (
         json.dumps([asdict(vote) for vote in found], indent=1, ensure_ascii=False) if kind == ".json" else _csv(found)

@@ -179,7 +179,7 @@ def _as_picture(value: Any, budget: int) -> Described:
         return array_picture(value)
     found = describe(value, budget=budget)
     if not found.images:
-        raise PromptError(f"A {type(value).__name__} is no picture", hint="Arrays, figures and images are.")
+        raise PromptError(f"A {type(value).__name__} is not a picture", hint="Arrays, figures and images are.")
     return found
 
 

@@ -65,7 +65,7 @@ def describe_figure(figure: Any) -> Described:
     while (owner := getattr(figure, "figure", None)) is not None and owner is not figure:
         figure = owner
     if not hasattr(figure, "savefig"):
-        raise PromptError(f"This {type_name(figure)} is in no figure, so there is no picture of it")
+        raise PromptError(f"This {type_name(figure)} is in no figure, so there is not a picture of it")
     # An empty figure holds one child, its background.
     if len(figure.get_children()) < 2:
         raise PromptError("The figure has nothing drawn in it", hint=_EMPTY_HINT)
@@ -114,9 +114,9 @@ def array_picture(array: Any) -> Described:
     import numpy as np
 
     if array.dtype.kind not in "buif" or array.size == 0 or array.ndim not in (2, 3):
-        raise PromptError(f"An array of shape {array.shape} and type {array.dtype} is no picture", hint=_ARRAY_HINT)
+        raise PromptError(f"An array of shape {array.shape} and type {array.dtype} is not a picture", hint=_ARRAY_HINT)
     if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
-        raise PromptError(f"An array of shape {array.shape} is no picture", hint=_ARRAY_HINT)
+        raise PromptError(f"An array of shape {array.shape} is not a picture", hint=_ARRAY_HINT)
     if isinstance(array, np.ma.MaskedArray):
         array = array.filled(0)
     # Every n-th row and column first: the rest of the work is then bounded. Pillow smooths what is left, if present.
@@ -145,7 +145,7 @@ _ARRAY_HINT: Final = "A picture has the shape (height, width), or (height, width
 def image_from_bytes(data: bytes, what: str) -> Image:
     """`data` as an image to send, checked and scaled down; `what` names it in errors.
 
-    Raises PromptError for what is no picture, is broken, or (without Pillow) is of another format or too large.
+    Raises PromptError for what is not a picture, is broken, or (without Pillow) is of another format or too large.
     """
     kind = image_type(data[:16])
     if not kind:

@@ -158,7 +158,7 @@ def _check(given: Any) -> Check | Judge:
         return parses(given)
     if callable(given):
         return _function(given)
-    raise SettingsError(f"{_short(given)} is no check, but of type {type(given).__name__}", hint=_HINT)
+    raise SettingsError(f"{_short(given)} is not a check: its type is {type(given).__name__}", hint=_HINT)
 
 
 def _is_json_schema(given: Mapping[Any, Any]) -> bool:
@@ -178,7 +178,7 @@ def _is_short_schema(text: str) -> bool:
 
 def _matches(pattern: re.Pattern[Any]) -> Check:
     if isinstance(pattern.pattern, bytes):
-        raise SettingsError("a pattern of bytes matches no answer", hint="Write re.compile(r'...') without the b.")
+        raise SettingsError("a pattern of bytes cannot match an answer", hint="Write re.compile(r'...') without the b.")
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
         found = pattern.search(text) is not None

@@ -84,8 +84,8 @@ class Comparison:
 
         columns = ("before", "after", "change", "95% interval", "regressions", "fixed")
         rows = [(model, *self._rates_row(model)) for model in self.changes]
-        notes = [*(["a change whose interval holds 0 may be chance"] if rows else []), *self.notes]
-        empty = "no model is in both runs with a prompt that both judged"
+        notes = [*(["where the interval contains 0, the change may be chance"] if rows else []), *self.notes]
+        empty = "no model was judged on the same prompt in both runs"
         return Table(("model", *columns), rows, "Pass rates", " · ".join(notes), frozenset(columns), empty)
 
     def _rates_row(self, model: str) -> tuple[str, ...]:

@@ -104,8 +104,8 @@ class Evaluation:
         """
         if not isinstance(other, Evaluation):
             raise SettingsError(
-                f"a {type(other).__name__} is no evaluation",
-                hint="Read a file with Evaluation.load('run1.json') first.",
+                f"a {type(other).__name__} is not an evaluation",
+                hint="Load one first: Evaluation.load('run1.json').",
             )
         return compared(other, self)
 

@@ -77,8 +77,8 @@ def rates_table(trials: Sequence[Trial], models: Sequence[str], checks: Sequence
     )
     rows = [_row([trial for trial in trials if trial.model == model], model, checks, several) for model in models]
     notes = [f"stopped: {len(trials)} of {expected} answers"] if len(trials) < expected else []
-    kept = sum(trial.replayed for trial in trials)
-    notes += [f"{kept:,} of {counted(len(trials), 'answer')} kept from earlier, with the times of then"] if kept else []
+    if kept := sum(trial.replayed for trial in trials):
+        notes.append(f"{kept:,} of {counted(len(trials), 'answer')} from earlier runs, with the times measured then")
     notes += _copies(trials, models)
     notes += _counted([trial.trouble for trial in trials], ".errors has them")
     notes += _counted([trial.notice for trial in trials], "see .notice of each trial")

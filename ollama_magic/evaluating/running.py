@@ -53,10 +53,12 @@ class EvaluationStopped(Stopped):
 
     def __init__(self, done: int, total: int) -> None:
         came = (
-            f"{done:,} of {total:,} answers came" if done < total else f"all {total:,} answers came, not all verdicts,"
+            f"{done:,} of {total:,} answers arrived"
+            if done < total
+            else f"all {total:,} answers arrived, not all verdicts,"
         )
         super().__init__(
-            f"Stopped: {came} and are kept, in ollama_magic.last_evaluation. Run it again for the rest alone."
+            f"Stopped: {came} and are kept, in ollama_magic.last_evaluation. Run it again to ask only the rest."
         )
 
     def _render_traceback_(self) -> list[str]:

@@ -46,7 +46,7 @@ def write(path: str | Path, content: dict[str, Any]) -> Path:
     path = Path(path).expanduser()
     if not path.parent.is_dir():
         raise SettingsError(
-            f"{path} cannot be written: there is no folder {path.parent}", hint="Make the folder first."
+            f"{path} cannot be written: there is no folder {path.parent}", hint="Create the folder first."
         )
     if path.is_dir():
         raise SettingsError(f"{path} is a folder", hint=f"Name a file in it, such as {path / 'run1.json'}.")
@@ -66,7 +66,7 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
     except (ValueError, RecursionError):
-        raise _refused(path, "it is no JSON") from None
+        raise _refused(path, "it is not valid JSON") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise _refused(path, "it is something else")
     if content.get("version") != _VERSION:
@@ -100,4 +100,6 @@ def _trial(found: dict[str, Any]) -> Trial:
 
 
 def _refused(path: Path, why: str) -> SettingsError:
-    return SettingsError(f"{path} is no saved evaluation: {why}", hint="Write one with evaluation.save('run1.json').")
+    return SettingsError(
+        f"{path} is not a saved evaluation: {why}", hint="Write one with evaluation.save('run1.json')."
+    )

@@ -39,12 +39,14 @@ def map_cell(parsed: Parsed, prompt: str, namespace: Mapping[str, Any], shell: A
     how = parsed.how
     for field, flag in _NOT_WITH.items():
         if getattr(how, field):
-            raise SettingsError(f"%%ollama: --map goes with a prompt alone, not with {flag}", hint=f"Leave {flag} out.")
+            raise SettingsError(f"%%ollama: --map cannot be combined with {flag}", hint=f"Leave {flag} out.")
     if how.tokens is not None:
-        raise SettingsError("%%ollama: --map shows no tokens", hint="Leave --tokens out.")
+        raise SettingsError("%%ollama: --map cannot show tokens", hint="Leave --tokens out.")
     target = how.out or how.map
     if not target.isidentifier():
-        raise SettingsError(f"%%ollama: --map {how.map} has no name to bind the rows to", hint="Name one: --out rows.")
+        raise SettingsError(
+            f"%%ollama: --map {how.map} has no name to assign the rows to", hint="Name one: --out rows."
+        )
     data = _value(how.map, namespace)
     shape = shape_for(how.schema, namespace) if how.schema else None
     columns = columns_for(shape, how.into or None)

@@ -60,7 +60,7 @@ class Columns:
         if not self.fields:
             return (value,)
         if not isinstance(value, Mapping):
-            raise Mismatch(f"it is no object but {type(value).__name__}")
+            raise Mismatch(f"it is not an object but {type(value).__name__}")
         return tuple(None if is_missing(found := value.get(field)) else found for field in self.fields)
 
 
@@ -99,8 +99,8 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
             found = Columns(names, kinds, tuple(properties), shape)
     if ERROR in found.names:
         raise SettingsError(
-            f"A column of answers cannot be called {ERROR!r}: that is where it says what went wrong",
-            hint=f"Name it otherwise, or put into={'...'!r} before the fields of the schema.",
+            f"A column of answers cannot be called {ERROR!r}: that column says what went wrong",
+            hint=f"Choose another name, or put into={'...'!r} before the fields of the schema.",
         )
     return found
 

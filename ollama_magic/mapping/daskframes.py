@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["map_dask"]
 
-_KEY_HINT = "No key travels to Dask's workers: set OLLAMA_API_KEY in the environment of each."
+_KEY_HINT = "Keys are not sent to Dask's workers: set OLLAMA_API_KEY in the environment of each."
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def map_dask(
     The model is settled now, where none is named. Raises SettingsError for what cannot travel.
     """
     if given.get("key") is not None:
-        raise SettingsError("A key was given to map() for a data frame of Dask", hint=_KEY_HINT)
+        raise SettingsError("A key was given to map() with a Dask data frame", hint=_KEY_HINT)
     if frame.ndim == 1:
         frame = frame.to_frame("text" if frame.name is None else frame.name)
     columns = columns_for(None if schema is None else schema_for(schema), into)
@@ -107,7 +107,7 @@ def _address(settings: Settings) -> str:
         return ""
     if settings.host.userinfo is not None:
         raise SettingsError(
-            f"The user and password of {settings.host.display} cannot travel to Dask's workers",
+            f"The user and password of {settings.host.display} are not sent to Dask's workers",
             hint="Set OLLAMA_HOST in the environment of each worker, and name no host here.",
         )
     return settings.host.url

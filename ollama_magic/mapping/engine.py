@@ -294,4 +294,4 @@ def _notices(events: Sequence[Timed]) -> str:
 def _told(error: Exception | None, *, asked: bool) -> str:
     message = error.message if isinstance(error, OllamaMagicError) else str(error)
     text = f"{type(error).__name__}: {' '.join(message.split())}"
-    return text if asked else f"not asked, since everything would end so. {text}"
+    return text if asked else f"not asked, since every row would fail like this. {text}"

@@ -26,7 +26,7 @@ _POLARS: Final[dict[Kind, str]] = {"text": "String", "integer": "Int64", "number
 _LARGEST: Final = 10**308
 _DEEPEST: Final = 20
 """Levels of lists and objects that a column's type tells: one may be inside itself."""
-_HINT: Final = "Give a data frame of pandas, polars or Dask, a list of texts or dictionaries, or any iterable of them."
+_HINT: Final = "Give a pandas, polars or Dask data frame, a list of texts or dictionaries, or any iterable of them."
 
 Result = tuple[tuple[Any, ...], str | None]
 """The values of the answer's columns, and the error or None."""
@@ -209,7 +209,7 @@ def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> A
         if column.null_count() > values.count(None):  # it has one kind of value, and leaves out the others
             for row, (value, kept) in enumerate(zip(values, column, strict=True)):
                 if value is not None and kept is None:
-                    told = f"{name}: {value!r:.80} is of another kind than the rows before it"
+                    told = f"{name}: {value!r:.80} is of another type than in the rows before it"
                     errors[row] = " ".join(filter(None, (errors[row], told)))
         untold = column.dtype in (polars.Null, polars.List(polars.Null))
         if columns.shape is not None and untold:  # no value has told, but the schema may

@@ -66,7 +66,8 @@ def settings_for(given: Mapping[str, Any], hosts: Sequence[str] | None) -> dict[
         return {"": session.settings(known, label="map()")}
     if isinstance(hosts, str) or not hosts:
         raise SettingsError(
-            "hosts is no list of servers", hint="Give one such as hosts=['gpu1:11434', 'gpu2:11434'], or host= for one."
+            "hosts is not a list of servers",
+            hint="Give one such as hosts=['gpu1:11434', 'gpu2:11434'], or host= for one.",
         )
     found = [session.settings({**known, "host": host}, label="map()") for host in hosts]
     return {each.host.display if each.host else "": each for each in found}
@@ -107,7 +108,7 @@ def limiter_for(concurrency: int | None, settings: Settings) -> Limiter:
     if isinstance(concurrency, bool) or not isinstance(concurrency, Integral) or concurrency < 1:
         raise SettingsError(
             f"concurrency cannot be {concurrency!r}",
-            hint="It is how many requests run at once on each server, from 1; without it that adapts by itself.",
+            hint="It is how many requests run at once on each server, at least 1. Leave it out, and it adapts.",
         )
     return Limiter(int(concurrency), adapt=False)
 

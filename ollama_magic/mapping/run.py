@@ -34,7 +34,7 @@ __all__ = ["MapStopped", "last_map", "run_rows", "template_for"]
 _GATHER_S: Final = 0.02
 _WINDOW: Final = 1024
 """How far an iterable may be read ahead of the first row that has no answer yet."""
-_NOT_ASKED: Final = "not asked: stopped before"
+_NOT_ASKED: Final = "not asked: it was stopped before"
 
 _last: Any = None
 
@@ -52,7 +52,7 @@ class MapStopped(Stopped):
             f"Stopped: {of}{rows} {'is' if done == 1 else 'are'} answered{' and kept' if kept and not problem else ''}."
         ]
         told += ["They are in ollama_magic.last_map."] if held else []
-        told += ["Run it again for the rest alone."] if kept and not problem else []
+        told += ["Run it again to ask only the rest."] if kept and not problem else []
         told += [f"They were not kept. {problem}"] if problem else []
         super().__init__(" ".join(told))
 
@@ -85,8 +85,8 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
     template = Template(prompt, names)
     if ERROR in template.names:
         raise SettingsError(
-            f"The prompt asks about a column {ERROR!r}, which the result says in what went wrong with a row",
-            hint="Call yours otherwise first, such as frame.rename(columns={'error': 'message'}).",
+            f"The prompt asks about a column {ERROR!r}, in which the result says what went wrong with a row",
+            hint="Rename yours first, for instance frame.rename(columns={'error': 'message'}).",
         )
     for name in template.names:
         if names is not None and names.count(name) > 1:
@@ -95,7 +95,7 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
         if name in template.names:
             raise SettingsError(
                 f"The answers would replace the column {name!r}, which the prompt asks about",
-                hint="Name theirs with into=, such as into='answer'.",
+                hint="Name the answers' column with into=, such as into='answer'.",
             )
     return template
 

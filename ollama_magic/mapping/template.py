@@ -48,7 +48,7 @@ class Template:
         if not used:
             there = f" The columns are {_listed(columns)}." if columns else ""
             raise SettingsError(
-                f"The prompt {_cut(text)} has no place for a column, so every row would ask the same",
+                f"The prompt {_cut(text)} names no column, so every row would ask the same",
                 hint=f"Write the name of one in braces, as in Classify: {{text}}.{there}",
             )
 
@@ -115,7 +115,7 @@ def _parts(text: str, known: set[str] | None, used: dict[str, None]) -> list[str
                 raise SettingsError(
                     f"There is no column {part.name.partition('.')[0]!r} for {{{part.name}}}"
                     f"{nearest(part.name.partition('.')[0], known or ())}",
-                    hint=f"The columns are {_listed(sorted(known or ()))}. A brace that is to stay is written twice: "
+                    hint=f"The columns are {_listed(sorted(known or ()))}. To keep braces as text, write them twice: "
                     f"{{{{{part.name}}}}}.",
                 )
             if isinstance(part, Expression):
@@ -155,8 +155,8 @@ def _steps(expression: Expression) -> tuple[str, tuple[tuple[str, Any], ...]]:
             node = node.value
         else:
             raise SettingsError(
-                f"{{{expression}}} asks for more than a column and what stands in it",
-                hint="Make a column of it first, or write the braces twice if they are to stay.",
+                f"{{{expression}}} asks for more than a column and what is in it",
+                hint="Make a column of it first, or write the braces twice to keep them as text.",
             )
     name = _NAME.match(expression.code)  # not node.id, in which Python writes µ and º otherwise
     assert name is not None

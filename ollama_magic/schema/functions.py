@@ -105,7 +105,7 @@ def bind(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable
         else:
             near = difflib.get_close_matches(name, known, n=1)
             there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'no parameters'}"
-            lines.append(f"{shown(name)} is no parameter; {there}")
+            lines.append(f"{shown(name)} is not a parameter; {there}")
     if lines:
         raise Mismatch(*lines)
     leading = [each.name for each in interface.parameters if each.positional]

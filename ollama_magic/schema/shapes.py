@@ -90,10 +90,10 @@ def schema_for(spec: Any, namespace: Mapping[str, Any] | None = None) -> Shape:
     if isinstance(spec, list) and len(spec) == 1:
         spec = list[spec[0]]
     if spec is None or spec is Any or spec is object:
-        raise SettingsError(f"{spec!r} is no schema: it says nothing", hint=_HINT)
+        raise SettingsError(f"{spec!r} is not a schema: it says nothing", hint=_HINT)
     if not _is_type(spec):
         raise SettingsError(
-            f"{_short(spec)} is no schema, but of type {type(spec).__name__}", hint=_of_instance(spec) + _HINT
+            f"{_short(spec)} is not a schema: its type is {type(spec).__name__}", hint=_of_instance(spec) + _HINT
         )
     compiler = Compiler()
     kind = compiler.kind(spec)
@@ -148,7 +148,7 @@ def _user_shape(spec: Mapping[str, Any]) -> Shape:
     try:
         schema: dict[str, Any] = json.loads(json.dumps(spec))
     except (TypeError, ValueError, RecursionError) as error:
-        raise SettingsError(f"The schema is no JSON: {error}", hint=_HINT) from None
+        raise SettingsError(f"The schema is not valid JSON: {error}", hint=_HINT) from None
     if not any(word in schema for word in _KEYWORDS):
         raise SettingsError(f"The JSON schema says nothing: it has none of {', '.join(_KEYWORDS[:6])}", hint=_HINT)
     _check(schema, schema, "")

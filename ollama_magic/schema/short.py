@@ -67,7 +67,9 @@ def parse_short(text: str, namespace: Mapping[str, Any] | None = None) -> Any:
     except RecursionError:
         raise SettingsError("The schema is nested too deeply", hint=_EXAMPLE) from None
     except TypeError as error:  # a variable that is no type
-        raise SettingsError(f"The schema {_cut(body)} has something that is no type: {error}", hint=_EXAMPLE) from None
+        raise SettingsError(
+            f"The schema {_cut(body)} has something that is not a type: {error}", hint=_EXAMPLE
+        ) from None
 
 
 def _parsed(source: str) -> ast.expr | None:
@@ -110,7 +112,7 @@ class _Reader:
             return self._list_of(node.elts[0])
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
             return self._generic(node.value.id, node.slice)
-        raise SettingsError(f"In the schema, {_cut(ast.unparse(node))} is no type", hint=_EXAMPLE)
+        raise SettingsError(f"In the schema, {_cut(ast.unparse(node))} is not a type", hint=_EXAMPLE)
 
     def _word(self, word: str) -> Any:
         if word in _WORDS:
@@ -119,7 +121,7 @@ class _Reader:
             return self._namespace[word]
         near = difflib.get_close_matches(word, [*_WORDS, *self._namespace], n=1)
         meant = f"Did you mean {near[0]}? " if near else ""
-        raise SettingsError(f"In the schema, {word!r} is no type", hint=meant + _EXAMPLE)
+        raise SettingsError(f"In the schema, {word!r} is not a type", hint=meant + _EXAMPLE)
 
     def _record(self, keys: list[ast.expr | None], values: list[ast.expr]) -> Any:
         fields: dict[str, Any] = {}
@@ -138,7 +140,7 @@ class _Reader:
         if parts and all(isinstance(part, ast.Slice) for part in parts):  # list[name: str, year: int]
             slices = [part for part in parts if isinstance(part, ast.Slice)]
             if any(part.upper is None or part.step is not None for part in slices):
-                raise SettingsError(f"In the schema, {_cut(ast.unparse(inner))} is no list of fields", hint=_EXAMPLE)
+                raise SettingsError(f"In the schema, {_cut(ast.unparse(inner))} is not a list of fields", hint=_EXAMPLE)
             return list[self._record([part.lower for part in slices], [part.upper for part in slices if part.upper])]  # type: ignore[misc]
         return list[self.type(inner)]  # type: ignore[misc]
 
@@ -156,7 +158,7 @@ class _Reader:
             return set[self.type(parts[0])]  # type: ignore[misc]
         if word == "tuple":
             return tuple[tuple(self.type(part) for part in parts)]  # type: ignore[misc]
-        raise SettingsError(f"In the schema, {word}[{ast.unparse(inner)}] is no type", hint=_EXAMPLE)
+        raise SettingsError(f"In the schema, {word}[{ast.unparse(inner)}] is not a type", hint=_EXAMPLE)
 
 
 def _is_negative(node: ast.expr) -> bool:

@@ -255,7 +255,7 @@ def _in_list(value: list[Any], schema: Mapping[str, Any], root: Mapping[str, Any
     if schema.get("uniqueItems") is True:
         written = [json.dumps(each, sort_keys=True) for each in value]
         if len(set(written)) < len(written):
-            yield f"{place(path)}an item stands there twice"
+            yield f"{place(path)}an item is listed twice"
 
 
 def _in_text(value: str, schema: Mapping[str, Any], path: str) -> Iterator[str]:

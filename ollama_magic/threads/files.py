@@ -44,7 +44,7 @@ def import_json(text: str) -> tuple[str, tuple[Turn, ...]]:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _broken(f"it is no JSON, or cut off: {error}") from None
+        raise _broken(f"it is not valid JSON, or cut off: {error}") from None
     if not isinstance(body, dict) or body.get("format") != _FORMAT:
         raise SettingsError(
             "This is no exported thread", hint="It must be a file made by %ollama export NAME, in its JSON form."
@@ -143,14 +143,14 @@ def _object(body: Any, where: str) -> dict[str, Any]:
 def _text(fields: Mapping[str, Any], name: str, where: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
-        raise _broken(f"{name} of {where} is no text")
+        raise _broken(f"{name} of {where} is not a text")
     return value
 
 
 def _list(fields: Mapping[str, Any], name: str, where: str) -> list[Any]:
     value = fields.get(name, [])
     if not isinstance(value, list):
-        raise _broken(f"{name} of {where} is no list")
+        raise _broken(f"{name} of {where} is not a list")
     return value
 
 

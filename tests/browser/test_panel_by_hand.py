@@ -79,7 +79,7 @@ def test_pictures_are_pasted_and_dropped(panel: Panel, asked: FakeOllama, tmp_pa
     dropped.write_bytes(RED_PICTURE)
     other.write_text("a,b\n1,2\n")
     drop(panel, dropped, other)
-    panel.sees(f"{SCRIPT}.csv is no picture.", "Attach a file by its name.")
+    panel.sees(f"{SCRIPT}.csv is not a picture.", "Attach a file by its name.")
     assert attached(panel) == ["image.png", dropped.name]
     # The notebook has taken neither: no cell, no upload, no text in the prompt.
     assert panel.sources() == before

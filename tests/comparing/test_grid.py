@@ -72,8 +72,8 @@ def test_values_of_a_sweep_are_those_of_an_option() -> None:
 def test_what_cannot_be_compared_is_said() -> None:
     for line, said in [
         ("--compare a,,b", "name is missing"),
-        ("--compare a,b,a", "'a' stands there twice"),
-        ("--compare cloud/,b", "no model stands behind 'cloud/'"),
+        ("--compare a,b,a", "'a' is listed twice"),
+        ("--compare cloud/,b", "there is no model after 'cloud/'"),
         ("--sweep temperature", "is not NAME=VALUE"),
         ("--sweep temperature=", "a value is missing"),
         ("--sweep temperature=0,,1", "a value is missing"),
@@ -86,13 +86,13 @@ def test_what_cannot_be_compared_is_said() -> None:
         ("--sweep seed=1 --sweep seed=2", "given twice"),
         ("-n 0", "at least once"),
         ("-n many", "not a whole number"),
-        ("--blind", "there is none"),
-        ("--blind --compare a", "there is none"),
-        ("--blind m -n 1 --sweep seed=1", "there is none"),
+        ("--blind", "this is not one"),
+        ("--blind --compare a", "this is not one"),
+        ("--blind m -n 1 --sweep seed=1", "this is not one"),
         ("llama3.2 --compare a,b", "a model is named beside --compare: 'llama3.2'"),
-        ("--compare a,b --tools f", "without --tools"),
-        ("--compare a,b --web", "without --tools"),
-        ("-n 3 --bg", "without --bg"),
+        ("--compare a,b --tools f", "does not take --tools"),
+        ("--compare a,b --web", "does not take --tools"),
+        ("-n 3 --bg", "does not take --bg"),
         ("-n 65", f"65 runs in one cell; at most {MOST}"),
         ("--compare a,b,c --sweep seed=1,2,3,4,5 -n 5", "75 runs in one cell"),
     ]:
@@ -133,7 +133,7 @@ def test_values_of_a_sweep_in_python_are_a_list_also_of_numpy() -> None:
     assert all(type(value) is int for value in swept("seed", numpy.arange(2)))
     assert swept("temperature", numpy.linspace(0, 1, 3)) == (0.0, 0.5, 1.0)
     for values in ("abc", 0, None, {"a": 1}):
-        with pytest.raises(SettingsError, match="is no list of values"):
+        with pytest.raises(SettingsError, match="is not a list of values"):
             swept("system", values)  # type: ignore[arg-type]
 
 

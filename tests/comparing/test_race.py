@@ -157,7 +157,7 @@ def test_what_is_swept_wins_over_what_the_call_says(fake: FakeOllama) -> None:
 def test_a_value_that_cannot_be_used_is_refused_before_anything_is_sent(fake: FakeOllama) -> None:
     with pytest.raises(SettingsError, match="temperature"):
         sweep("Hello", {"temperature": [0, "warm"]}, model="m")
-    with pytest.raises(SettingsError, match="stands there twice"):
+    with pytest.raises(SettingsError, match="is listed twice"):
         compare("Hello", ["a", "a"])
     assert asked(fake) == []
 
@@ -170,7 +170,7 @@ def test_what_is_not_taken_is_refused_and_not_sent_as_an_option(fake: FakeOllama
         (lambda: sweep("Hello", {"seed": [1]}, models="a,b"), "takes no models"),
         (lambda: compare("Hello", None), "None is no model's name"),  # type: ignore[arg-type]
         (lambda: compare("Hello", ["a", 3]), "3 is no model's name"),  # type: ignore[list-item]
-        (lambda: compare("Hello", "a", repeats=2.5), "2.5 is no number of repeats"),  # type: ignore[arg-type]
+        (lambda: compare("Hello", "a", repeats=2.5), "2.5 is not a number of repeats"),  # type: ignore[arg-type]
         (lambda: compare("Hello", "a", repeats="2"), "'2' is no number of repeats"),  # type: ignore[arg-type]
         (lambda: compare("Hello", "a", sweep=["seed"]), "does not say what to sweep"),  # type: ignore[arg-type]
         (lambda: compare(None, "a"), "not of type NoneType"),  # type: ignore[arg-type]

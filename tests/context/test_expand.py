@@ -245,7 +245,7 @@ RAISES = [
     ("{f(undefined)}", "{f(undefined)} in the prompt raised NameError: name 'undefined' is not defined"),
     ("{name:.2f}", "{name:.2f} in the prompt raised ValueError: Unknown format code 'f' for object of type 'str'"),
     ("{x()}", "{x()} in the prompt raised TypeError: 'int' object is not callable"),
-    ("{x:image}", "{x:image}: A int is no picture"),
+    ("{x:image}", "{x:image}: A int is not a picture"),
 ]
 
 

@@ -197,7 +197,7 @@ def test_an_array_as_a_picture(pil: Any, expression: str, size: tuple[int, int],
 @folded("expression", ["zeros(4)", "zeros((4, 6, 2))", "zeros((0, 0))", "array('x')", "zeros((2, 2), complex)"])
 def test_an_array_that_is_no_picture(expression: str) -> None:
     np = pytest.importorskip("numpy")
-    with pytest.raises(PromptError, match=r"\{a:image\}: .* no picture"):
+    with pytest.raises(PromptError, match=r"\{a:image\}: .* not a picture"):
         expand("{a:image}", {"a": eval(expression, vars(np))})
 
 

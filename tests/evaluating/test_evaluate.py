@@ -241,7 +241,7 @@ def test_an_interrupt_keeps_what_there_is_and_the_next_run_asks_the_rest(ruled: 
     ruled.rule = rule
     with pytest.raises(EvaluationStopped) as caught:
         run(concurrency=1, checks=["{expected}", judge("Polite?")])
-    assert str(caught.value).startswith("Stopped: 2 of 4 answers came and are kept")
+    assert str(caught.value).startswith("Stopped: 2 of 4 answers arrived and are kept")
     found = ollama_magic.last_evaluation
     assert len(found.trials) == 2
     assert passed(found, check="contains {expected}") == (2, 2)
@@ -261,7 +261,7 @@ def test_an_interrupt_while_the_judge_is_asked_keeps_all_answers(ruled: RuledOll
         return '{"reason": "ok", "verdict": "yes"}' if "You judge" in prompt else knows(prompt)
 
     ruled.rule = rule
-    with pytest.raises(EvaluationStopped, match="all 4 answers came, not all verdicts, and are kept"):
+    with pytest.raises(EvaluationStopped, match="all 4 answers arrived, not all verdicts, and are kept"):
         run(concurrency=1, checks=judge("Polite?"))
     verdicts = [trial.verdicts[0] for trial in ollama_magic.last_evaluation.trials]
     assert [verdict.passed for verdict in verdicts] == [True, True, None, None]
@@ -283,7 +283,7 @@ def test_an_interrupt_within_a_check_keeps_what_has_come_meanwhile(ruled: RuledO
         return True
 
     ruled.rule = rule
-    with pytest.raises(EvaluationStopped, match="2 of 4 answers came"):
+    with pytest.raises(EvaluationStopped, match="2 of 4 answers arrived"):
         run(concurrency=1, checks=check)
     found = ollama_magic.last_evaluation
     assert [trial.answer for trial in found.trials] == ["It is Paris.", "It is Rome."]

@@ -71,7 +71,7 @@ def test_several_checks_have_a_column_each_and_none_has_none() -> None:
 def test_what_is_to_be_known_of_answers_is_said_once() -> None:
     cut = "only the last 99 tokens of the prompt were read"
     found = made(*[replace(ANSWERED, number=n, notice=cut, replayed=True) for n in (0, 1)])
-    assert found.table.note == f"2 of 2 answers kept from earlier, with the times of then · 2 × {cut}"
+    assert found.table.note == f"2 of 2 answers from earlier runs, with the times measured then · 2 × {cut}"
     several = made(*[replace(ANSWERED, number=n, error=f"E: {n % 2}") for n in range(3)])
     assert "2 × E: 0 (and 1 more kind: .errors has them)" in several.table.note
 

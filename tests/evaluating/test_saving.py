@@ -63,7 +63,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no 'c'") as caught:
         replace(found, checks=()).rate(check="c")
     assert caught.value.hint == "There is none."
-    with pytest.raises(SettingsError, match="a str is no evaluation"):
+    with pytest.raises(SettingsError, match="a str is not an evaluation"):
         found.compare("run1.json")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="there is no 'zz' in this evaluation"):
         found.heatmap("zz")
@@ -193,4 +193,4 @@ def test_two_single_models_of_different_names_are_compared() -> None:
     assert made({"a": [False]}, "new").compare(made({"a": [True]}, "old")).notes == ("new is compared with old",)
     two = replace(made({"a": [True]}, "old"), models=("old", "other"))
     assert [each.what for each in made({"a": [False]}, "new").compare(two).differences] == ["new", "gone"]
-    assert "no model is in both runs" in str(made({"a": [False]}, "new").compare(two))
+    assert "no model was judged on the same prompt" in str(made({"a": [False]}, "new").compare(two))

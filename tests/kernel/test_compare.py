@@ -290,7 +290,7 @@ def test_votes_are_written_and_forgotten(kernel: Kernel, fake: FakeOllama, tmp_p
         .endswith(",llama3.2 · temperature=1,llama3.2 · temperature=0,0")
     )
     assert "Forgotten: 1 vote." in kernel.run("%ollama votes clear").shown()
-    assert "Nothing was picked yet" in kernel.run("%ollama votes").shown()
+    assert "Nothing has been picked yet" in kernel.run("%ollama votes").shown()
 
 
 def test_a_vote_for_a_mode_is_one_for_the_model_that_answered_there(kernel: Kernel, fake: FakeOllama) -> None:

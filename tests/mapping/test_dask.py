@@ -106,7 +106,7 @@ def test_no_key_is_in_the_graph(monkeypatch: pytest.MonkeyPatch, cluster: Any) -
     with pytest.raises(SettingsError, match="A key was given") as caught:
         ollama_magic.map(lazy, "Say {number}", "m", mode="cloud", key=KEY)
     assert "OLLAMA_API_KEY" in caught.value.hint
-    with pytest.raises(SettingsError, match="cannot travel"):
+    with pytest.raises(SettingsError, match="not sent to Dask"):
         ollama_magic.map(lazy, "Say {number}", "m", host="http://ada:lovelace@gpu1:11434")
     monkeypatch.setenv("OLLAMA_API_KEY", KEY)
     mapped = ollama_magic.map(lazy, "Say {number}", "m", mode="cloud")

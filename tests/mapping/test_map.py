@@ -118,7 +118,7 @@ def test_a_value_of_another_kind_than_a_column_of_polars_has_is_an_error_of_its_
     found = mapped(ruled, polars.DataFrame({"text": ["object", "number", "object too"]}), schema=schema)
     assert list(found["n"]) == [5, 5, 5]
     assert list(found["x"])[::2] == [{"a": 1}] * 2
-    assert list(found["error"]) == [None, "x: 1 is of another kind than the rows before it", None]
+    assert list(found["error"]) == [None, "x: 1 is of another type than in the rows before it", None]
 
 
 class Colour(enum.Enum):
@@ -374,7 +374,7 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         (pandas.DataFrame({"text": ["x"]}), "{txet}", {}, "There is no column 'txet' for {txet}, did you mean 'text'?"),
         (polars.DataFrame({"text": ["x"]}), "{txet}", {}, "did you mean 'text'"),
         ([{"text": "x"}], "{txet}", {}, "did you mean 'text'"),
-        (["x"], "nothing", {}, "no place for a column"),
+        (["x"], "nothing", {}, "names no column"),
         (pandas.DataFrame({"text": ["x"]}), "{text}", {"into": "text"}, "would replace the column 'text'"),
         (["x"], "{text}", {"into": "text"}, "would replace the column 'text'"),
         (iter(["x"]), "Rate {answer}", {}, "would replace the column 'answer'"),
@@ -386,7 +386,7 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         ([Word("x", 1)], "{txet}", {}, "did you mean 'text'"),
         (["x"], "{a}", {"concurrency": 0}, "concurrency cannot be 0"),
         (["x"], "{a}", {"concurrency": "4"}, "concurrency cannot be '4'"),
-        (["x"], "{a}", {"hosts": "gpu1"}, "no list of servers"),
+        (["x"], "{a}", {"hosts": "gpu1"}, "not a list of servers"),
         (["x"], "{a}", {"images": ["x.png"]}, "map() takes no images"),
         (["x"], "{a}", {"thread": "a"}, "map() takes no thread"),
         (["x"], "{a}", {"schema": "no schema at all"}, "schema"),
@@ -440,7 +440,7 @@ def test_what_comes_later_to_every_row_is_said_of_the_rest(ruled: RuledOllama) -
     found = mapped(ruled, pandas.DataFrame({"text": [f"{n}" for n in range(400)]}), concurrency=1)
     assert list(found["answer"].notna()) == [True] * 10 + [False] * 390
     assert found["error"][10].startswith("UsageLimit: you have reached your weekly usage limit")
-    assert found["error"][399].startswith("not asked, since everything would end so. UsageLimit: ")
+    assert found["error"][399].startswith("not asked, since every row would fail like this. UsageLimit: ")
     assert ruled.questions == 11
 
 

@@ -60,7 +60,7 @@ def test_names_are_the_columns_that_are_used_once_and_in_order() -> None:
     [
         ("{txet}", "no column 'txet' for {txet}, did you mean 'text'"),
         ("{text} {scor.x}", "no column 'scor' for {scor.x}, did you mean 'score'"),
-        ("no place", "no place for a column"),
+        ("no place", "names no column"),
         ("{text.upper()}", "more than a column"),
         ("{text.__class__}", "more than a column"),
         ("{meta[n]}", "more than a column"),

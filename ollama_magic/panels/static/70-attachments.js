@@ -54,7 +54,7 @@ function createAttachments(panel, prompt) {
 
   function take(files) {
     for (const each of files) {
-      if (!isPicture(each)) panel.complain({ message: `${each.name} is no picture.`, hint: "Attach a file by its name." });
+      if (!isPicture(each)) panel.complain({ message: `${each.name} is not a picture.`, hint: "Attach a file by its name." });
       else if (each.size > LARGEST_PICTURE) {
         panel.complain({ message: `${each.name} is larger than 20 MB.`, hint: "Make it smaller first." });
       } else pictures.push({ file: each, url: URL.createObjectURL(each) });
