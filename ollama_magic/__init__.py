@@ -1,6 +1,7 @@
 """Prompt Ollama models from a notebook.
 
-`%load_ext ollama_magic`, then a cell that begins with `%%ollama`. In Python: `Client`, `connect()`, `last`.
+`%load_ext ollama_magic`, then a cell that begins with `%%ollama`. In Python `ask()`, `Chat`, `map()`, `compare()`,
+`evaluate()`, `embed()`, and the async `Client`; `last` is the answer of the last cell.
 Importing this builds no client, reads no environment, and touches neither network nor disk.
 """
 
@@ -105,10 +106,12 @@ def __dir__() -> list[str]:
 
 
 def connect(**settings: object) -> Client:
-    """Use `settings` for all that follows in this kernel, and return a Client that has them.
+    """Use `settings` for everything that follows in this kernel, and return a Client that has them.
 
-    Takes any setting by name: `mode` ("local", "cloud" or "embedded"), `host`, `key`, `model`, `temperature`, ...;
-    None forgets one. Kept in memory only. Raises SettingsError where one cannot be used; then nothing changes.
+        connect(mode="cloud", model="gpt-oss:120b")
+
+    Takes any setting by name: `mode` ("local", "cloud" or "embedded"), `host`, `key`, `model`, `temperature`, ...; None
+    unsets one. They are kept in memory only. Raises SettingsError, and changes nothing, if one cannot be used.
     """
     from .client import Client
     from .secret import hidden

@@ -56,10 +56,14 @@ _HELD_S: Final = 600.0
 
 
 class Client:
-    """Asks one server; `settings` as resolved, or as the environment, a .env and `overrides` (by setting's name) say.
+    """Asks one server, with `await`. Give resolved `settings`, or single ones by name; the rest comes from the
+    environment and a .env file.
 
-    Raises SettingsError for settings that cannot be used together, such as mode cloud without a key. Nothing is sent
-    or started before the first question.
+        async with Client(model="llama3.2") as client:
+            answer = await client.ask("Why is the sky blue?")
+
+    Raises SettingsError for settings that cannot be used together, such as mode cloud without a key. Nothing is sent or
+    started before the first question.
     """
 
     _tells_phases = True
@@ -114,9 +118,9 @@ class Client:
     ) -> ChatStream:
         """Ask, and stream the answer; see ChatStream. Nothing is sent before the stream is read.
 
-        `prompt`: a text, a conversation, or a complete Request, to which nothing is added. What is not given is taken
+        `prompt`: a text, a conversation, or a complete Request, to which nothing is added. Whatever is not given comes
         from the settings. `options` are the model's own (temperature, seed, num_ctx, num_predict, top_k, stop, ...).
-        Raises SettingsError where no model is named.
+        Raises SettingsError if no model is named.
         """
         if isinstance(prompt, Request):
             request = prompt
@@ -144,7 +148,7 @@ class Client:
         return stream
 
     async def ask(self, prompt: str | Sequence[Message] | Request, **how: Any) -> Answer:
-        """Ask, and wait for the whole answer; takes what `chat` takes, raises what its stream raises."""
+        """Ask, and wait for the whole answer. Takes what `chat` takes, and raises what its stream raises."""
         async with self.chat(prompt, **how) as stream:
             async for _ in stream:
                 pass
@@ -164,7 +168,7 @@ class Client:
     # ---- models ------------------------------------------------------------------------------------------------
 
     async def tags(self) -> list[Model]:
-        """The models that the server has; those of /v1/models where it is not Ollama.
+        """The models that the server has; from /v1/models if the server is not Ollama.
 
         Raises Unreachable, Stalled, Unauthorized and other ResponseErrors. In mode embedded nothing is started.
         """
@@ -178,42 +182,42 @@ class Client:
         return decode_models_v1(await self._json("GET", "/v1/models"))
 
     async def test_key(self) -> list[Model]:
-        """The models that the key can list; Unauthorized where it is refused.
+        """The models that the key can list. Raises Unauthorized if the key is refused.
 
-        Asks GET /api/tags. A server may answer that without looking at the key, as ollama.com once did: a refusal is
-        certain, an answer is not yet a proof. The first question then tells.
+        Asks GET /api/tags. A server may answer that without looking at the key, as ollama.com once did: so a refusal is
+        certain, but an answer is no proof. The first question then tells.
         """
         return await self.tags()
 
     async def ps(self) -> list[RunningModel]:
-        """The models in the server's memory, the one that stays longest first. In mode embedded always empty."""
+        """The models in the server's memory, the one that will stay longest first. In mode embedded always empty."""
         return [] if self._endpoint is None else decode_ps(await self._json("GET", "/api/ps"))
 
     async def show(self, name: str) -> ModelDetails:
         """What the server knows about model `name`. Raises ModelNotFound with the nearest names."""
         if self._endpoint is None:
-            raise Unsupported("the built-in engine tells nothing about its model", hint="Use mode local or cloud.")
+            raise Unsupported("the built-in engine cannot describe its model", hint="Use mode local or cloud.")
         return decode_show(name, await self._about(name, "POST", "/api/show", {"model": name}))
 
     async def delete(self, name: str) -> None:
-        """Take model `name` off the server's disk. Raises ModelNotFound with the nearest names."""
+        """Remove model `name` from the server's disk. Raises ModelNotFound with the nearest names."""
         await self._about(name, "DELETE", "/api/delete", {"model": name}, or_nothing=True)
 
     async def copy(self, source: str, destination: str) -> None:
-        """Give model `source` another name as well; it takes no room. Raises ModelNotFound with the nearest names."""
+        """Give model `source` a second name; that takes no disk space. Raises ModelNotFound with the nearest names."""
         body = {"source": source, "destination": destination}
         await self._about(source, "POST", "/api/copy", body, or_nothing=True)
 
     async def version(self) -> str:
-        """The server's version, such as "0.33.0"; "" where it does not say."""
+        """The server's version, such as "0.33.0"; "" if it does not say."""
         if self._endpoint is None:
-            raise Unsupported("the built-in engine has no version of Ollama's", hint="Use mode local.")
+            raise Unsupported("the built-in engine is not Ollama and has no version", hint="Use mode local.")
         found = await self._json("GET", "/api/version")
         version = found.get("version") if isinstance(found, dict) else None
         return version if isinstance(version, str) else ""
 
     async def post(self, path: str, body: Mapping[str, Any]) -> object:
-        """The JSON value that the server answers to a POST of `body`, for what has no method of its own here."""
+        """POST `body` and return the server's JSON value, for what has no method of its own here."""
         return await self._json("POST", path, dict(body))
 
     def stream(

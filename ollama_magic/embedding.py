@@ -45,13 +45,17 @@ def embed(
     concurrency: int | None = None,
     **settings: Any,
 ) -> Any:
-    """The texts as a numpy array of 32-bit floats, a row each, in order; a single text gives a single row's array.
+    """Texts as vectors: a numpy array of 32-bit floats, one row for each text, in order; one vector for a single text.
 
-    Without `model`, an embedding model of the server; on the embedded engine the built-in one, which was not made for
-    this. `dimensions` shortens the vectors, where model and server can. `batch` texts go in one request, and
-    `concurrency` requests at once (by itself as many as help). A text longer than the model takes is refused, naming
-    it, unless `truncate` lets its end be cut. `errors="nan"` makes rows of NaN of what failed, with a warning.
-    `settings` as for `ask`. Raises what went wrong, ImportError without numpy, and SettingsError for what is no text.
+    `model`: an embedding model. Without one, an embedding model that the server has; on the embedded engine the
+    built-in model, which was not made for this.
+    `dimensions`: shortens the vectors, where model and server can.
+    `batch`: how many texts go in one request; `concurrency`: how many requests run at once, adapting if not given.
+    `truncate`: cut the end off a text that is too long for the model; otherwise it is refused, and named.
+    `errors`: "nan" gives rows of NaN for what failed, with a warning, instead of raising.
+    `settings`: as for `ask`.
+
+    Raises what went wrong, ImportError without numpy, and SettingsError for what is not a text.
     """
     numpy, settings = _numpy(), hidden(settings)
     listed = _texts(texts)
@@ -175,7 +179,7 @@ def _numpy() -> Any:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Similarity:
-    """The cosine of each row with each column: from 1, the same direction, over 0, nothing in common, to -1.
+    """The cosine of each row with each column: 1 for the same direction, 0 for nothing in common, -1 for the opposite.
 
     `matrix` is a numpy array; the last line of a cell draws it. `pairs()` lists the most alike.
     """
@@ -228,10 +232,11 @@ def similarity(
     texts: Any, other: Any = None, *, labels: Sequence[str] | None = None, other_labels: Sequence[str] | None = None,
     **how: Any,
 ) -> Similarity:  # fmt: skip
-    """How alike texts are: of each with each, or with each of `other`. Draws as a heat map.
+    """How alike texts are: each with each, or with each of `other`. Drawn as a heat map.
 
-    Takes texts, for which `embed` is asked (with `how`), or vectors that it gave (an array, or a list of them); then
-    `labels` name the rows.
+    `texts`, `other`: texts, which go through `embed` (with `how`), or vectors that it gave (an array, or a list of
+    them); then `labels` and `other_labels` name the rows.
+
     Raises what `embed` raises, and SettingsError for arrays that do not fit together.
     """
     numpy = _numpy()

@@ -42,15 +42,24 @@ def ask(
     top_logprobs: int | None = None,
     **options: Any,
 ) -> Answer:
-    """Ask, wait, and return the Answer; shows nothing.
+    """Ask a model, wait for the whole answer, and return it. Nothing is shown.
 
-    What is not given is as `%ollama config` says. `schema`: a pydantic model, dataclass, TypedDict, JSON schema, or a
-    text such as "name: str, year: int"; then `answer.value` is of that type. `images`: encoded bytes, files, figures,
-    PIL images or arrays. `tools`: functions the model may call, run in this thread. `thread`: the conversation to go
-    on with, shared with `%%ollama -i`. `top_logprobs`: 0 to 20 alternatives for each token, in
-    `answer.probabilities`; the answer as the last line of a cell then shows them. `options`: settings (mode, host,
-    cache, ...) or the model's own (top_k, ...). Raises what went wrong, with `.partial`; the text so far is kept in
-    `ollama_magic.last`.
+        answer = ask("Name a river.", temperature=0)
+        answer.text, answer.stats.output_tokens
+
+    `model`: a name, sent exactly as given; without one, the model that a `%%ollama` cell would ask.
+    `schema`: a Pydantic model, a dataclass, a TypedDict, a JSON schema, or a text such as "name: str, year: int";
+    `answer.value` is then of that type.
+    `images`: encoded bytes, files, figures, PIL images or arrays, one or several.
+    `tools`: functions that the model may call; they run in this thread.
+    `thread`: the conversation to continue, shared with `%%ollama -i`.
+    `think`: True, False, or a level that the model knows.
+    `top_logprobs`: how many alternatives to report for each token, 0 to 20, in `answer.probabilities`; the answer as
+    the last line of a cell then shows them.
+    `options`: settings (mode, host, cache, max_tokens, ...) and the model's own options (top_k, ...). Whatever is not
+    given is as `%ollama config` says.
+
+    Raises an OllamaMagicError for what goes wrong; `.partial` and `ollama_magic.last` keep the text so far.
     """
     options = hidden(options)
     how = {"system": system, "schema": schema, "images": images, "tools": tools, "think": think}
@@ -63,10 +72,13 @@ def ask(
 
 
 class Chat:
-    """A conversation: `chat("hello")` gives an Answer, `chat.stream("hello")` its events as they come.
+    """A conversation: `chat("hello")` returns an Answer, `chat.stream("hello")` its events as they arrive.
 
-    `name` makes it one of the kernel's threads, shared with `%%ollama -i NAME`; the other arguments are as for `ask`
-    and hold for every turn.
+        chat = Chat(system="You are a geographer.")
+        chat("Where does the Danube begin?").text
+
+    `name` makes it one of this kernel's threads, shared with `%%ollama -i NAME`. The other arguments are those of
+    `ask`, and apply to every turn.
     """
 
     def __init__(self, name: str = "", model: str | None = None, **how: Any) -> None:
@@ -82,7 +94,7 @@ class Chat:
         return ask(prompt, thread=self.name, **{**self._how, **how})
 
     def stream(self, prompt: str, **how: Any) -> Iterator[Event]:
-        """Ask the next question, and give the events as they come; the turn is kept when they end or are left.
+        """Ask the next question, and yield the events as they arrive; the turn is kept when they end or are left.
 
         Tools run while the events are read. Raises what `ask` raises.
         """

@@ -49,15 +49,20 @@ def compare(
     thread: str = "",
     **options: Any,
 ) -> Runs:
-    """Ask several models the same, all at once, and wait for all of them; shows nothing.
+    """Ask several models the same prompt, all at once, and wait for all of them. Nothing is shown.
 
-    `models`: names as typed, or "local/...", "cloud/..." and "embedded" for another mode. `sweep`: settings or options
-    of the model, each with its values: the models are asked with every combination, and each `repeats` times.
-    `thread`: the conversation to go on from; nothing is recorded there. `schema`, `images` and `options` as for `ask`.
+        runs = compare("Explain recursion.", ["llama3.2", "qwen3:8b"], repeats=3)
+        runs.df
 
-    A run that fails has its error in the Runs (`.df`, `.runs`), and raises nothing. Raises SettingsError, sending
-    nothing, for what cannot be asked, and StoppedRuns after an interrupt: what had arrived is in
-    `ollama_magic.last_runs`, as the Runs of every comparison are.
+    `models`: names as typed, or "local/...", "cloud/..." or "embedded" for another mode.
+    `sweep`: settings or options of the model, each with its values; every model is asked with every combination.
+    `repeats`: how often each is asked.
+    `thread`: the conversation to continue from; nothing is recorded there. `schema`, `images` and `options` are those
+    of `ask`.
+
+    A run that fails has its error in the Runs (`.df`, `.runs`) and raises nothing. Raises SettingsError, before
+    anything is sent, for what cannot be asked, and StoppedRuns after an interrupt. The Runs of the last comparison, of
+    what had arrived if it was stopped, are `ollama_magic.last_runs`.
     """
     options = hidden(options)
     _refuse("compare()", options, "model")
@@ -68,9 +73,9 @@ def compare(
 def sweep(
     prompt: str, grid: Mapping[str, Iterable[Any]], *, model: str | None = None, repeats: int = 1, **how: Any
 ) -> Runs:
-    """Ask one model the same with every combination of options: `sweep("Hi", {"temperature": [0, 0.7]})`.
+    """Ask one model the same prompt with every combination of options: `sweep("Hi", {"temperature": [0, 0.7]})`.
 
-    `how` is the rest of what `compare` takes, and so is what is raised.
+    Everything else is as in `compare`.
     """
     how = hidden(how)
     _refuse("sweep()", how, "models")

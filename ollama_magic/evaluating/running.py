@@ -79,20 +79,23 @@ def evaluate(
 ) -> Evaluation:
     """Ask every model every prompt, hold the answers against the checks, and return the Evaluation.
 
+        evaluate(["Where does the Danube begin?"], ["llama3.2", "qwen3:8b"], ["Germany"])
+
     `prompts`: a text, texts, dicts, or a data frame. Rows have the prompt in a column `prompt`, or fill `{column}` in
     `template`; their columns also fill expected texts and judges' questions, and reach checks that take (answer, row).
-    `models`: names, with a mode before a slash if need be ("cloud/gpt-oss:120b"), or dicts of settings; without any
-    the default one. `checks`: functions of the answer's text (of its value, with `schema`) that return True, False or
-    a score from 0 to 1; expected texts (contained, ignoring case; `equals` for no more than that); re.compile(...);
-    types and schemas; judge("...", model=...); one, a list, or a dict by name. Without any, a column `expected`
-    (a text, or a list of texts of which one is enough).
+    `models`: names, with a mode before a slash if need be ("cloud/gpt-oss:120b"), or dicts of settings; the default
+    model if none is given.
+    `checks`: one, a list, or a dict by name, of: functions of the answer's text (of its value, with `schema`) that
+    return True, False or a score from 0 to 1; texts that the answer should contain, ignoring case (`equals` for nothing
+    else); re.compile(...); types and schemas; judge("...", model=...). Without any, a column `expected`: a text, or a
+    list of texts of which one is enough.
+    `repeats`: how often each prompt is asked; with a seed, each time with the next one.
+    `concurrency`: how many prompts one model is asked at once; adapts if not given, which makes single answers slower,
+    so give 1 to measure times. Models are asked one after another.
+    `settings`: as for `ask`. Answers are kept in the cache and not asked for again, unless cache is False or "refresh".
 
-    Each prompt is asked `repeats` times; with a seed, each time with the next one.
-    Models are asked one after another, each with `concurrency` prompts at once (by itself as many as help, which makes
-    single answers slower: 1 measures best). Answers are kept in the cache as they come and not asked for again, unless
-    cache is False or "refresh". A prompt or a check that fails is an error of its own; an answer that does not fit
-    `schema` has failed all checks. `settings` as for `ask`.
-    Raises SettingsError before anything is sent; an interrupt raises EvaluationStopped, and what there is then is in
+    A prompt or a check that fails is an error of its own; an answer that does not fit `schema` has failed all checks.
+    Raises SettingsError before anything is sent, and EvaluationStopped after an interrupt; the answers so far are in
     `ollama_magic.last_evaluation`.
     """
     global _last

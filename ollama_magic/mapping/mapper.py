@@ -37,27 +37,31 @@ def map(
     think: bool | str | None = None,
     **settings: Any,
 ) -> Any:
-    """Ask `prompt` for each row of `data`, its columns put in (`Classify: {text}`), and give the rows with the answers.
+    """Ask `prompt` for each row of `data`, and return the rows with the answers in new columns.
 
-    `data`: a data frame of pandas or polars, which comes back with new columns, or a list of texts, dictionaries or
-    named tuples, which comes back as dictionaries, in the same order. Any other iterable gives an iterator of
-    dictionaries and is never held in memory. A data frame of Dask is mapped by its workers, a partition at a time, when
-    it is computed.
+        map(reviews, "Is this review good or bad? {text}", schema="mood: 'good' | 'bad'")
 
-    New columns: `into` ("answer" if not given) has the text; with a `schema`, such as "label: str, score: float", each
-    of its fields is a column of that type, with `into` and an underscore before it if given. `error` is missing where
-    all is well, else says what is wrong with that row, whatever happens to the others. Columns of these names that were
-    there before are replaced, unless the prompt asks about them, which is refused.
+    `data`: a pandas or polars data frame, which is returned with new columns, or a list of texts, dictionaries or named
+    tuples, which is returned as dictionaries, in the same order. Any other iterable gives an iterator of dictionaries
+    and is never held in memory. A Dask data frame is mapped by Dask's workers, a partition at a time, when it is
+    computed.
+    `prompt`: has the names of columns in braces.
+    `schema`: such as "label: str, score: float"; each field becomes a column of its type.
+    `into`: the column of the answer's text, "answer" if not given; with a schema, a prefix of its columns.
+    `concurrency`: requests at once on each server; adapts to the server if not given.
+    `hosts`: several servers instead of one, slow and quick ones; one that does not answer is set aside, and tried again
+    from time to time.
+    `refresh`: ask again what has been answered.
+    `settings`: as for `ask`.
 
-    Answers are kept on disk as they come (cache=False turns that off and asks each row by itself): after an interrupt
-    or a crash, running it again asks only what is missing. `refresh` asks again. Rows that ask the same are asked once.
+    A column `error` is missing (None, NA) where all is well, and else says what went wrong with that row; the other
+    rows are not affected. Columns of these names are replaced, unless the prompt uses them, which is refused.
 
-    `concurrency`: requests at once on each server; without it that adapts to what the server can do. `hosts`: several
-    servers instead of one, slow and quick ones; one that does not answer is set aside, and tried again from time to
-    time. `settings`: as for `ask()`.
+    Answers are kept on disk as they arrive, unless cache=False, which asks each row by itself: after an interrupt or a
+    crash, running it again asks only what is missing. Rows that ask the same are asked once.
 
-    Raises SettingsError before anything is sent, and what goes wrong where it would go wrong for every row. An
-    interrupt raises MapStopped, with the rows so far in `ollama_magic.last_map`.
+    Raises SettingsError before anything is sent, and what would go wrong for every row. An interrupt raises MapStopped;
+    the rows so far are in `ollama_magic.last_map`.
     """
     for name in _NOT_OURS:
         if name in settings:

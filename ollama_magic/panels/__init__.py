@@ -22,8 +22,8 @@ _open: dict[str, Panel] = {}
 def panel() -> Panel:
     """Show the panel below this cell: connection, models, parameters, and a conversation that streams.
 
-    It shares this kernel's settings and conversations with the cells: what one changes the other shows. Running the
-    cell again closes the panel that it showed before; so does `.close()`. Raises Unsupported outside a notebook.
+    It shares this kernel's settings and conversations with the cells, so what one changes the other shows. Running the
+    cell again closes the panel it showed before; so does `.close()`. Raises Unsupported outside a notebook.
     """
     from IPython.core.getipython import get_ipython
 

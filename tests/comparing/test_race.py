@@ -171,7 +171,7 @@ def test_what_is_not_taken_is_refused_and_not_sent_as_an_option(fake: FakeOllama
         (lambda: compare("Hello", None), "None is no model's name"),  # type: ignore[arg-type]
         (lambda: compare("Hello", ["a", 3]), "3 is no model's name"),  # type: ignore[list-item]
         (lambda: compare("Hello", "a", repeats=2.5), "2.5 is not a number of repeats"),  # type: ignore[arg-type]
-        (lambda: compare("Hello", "a", repeats="2"), "'2' is no number of repeats"),  # type: ignore[arg-type]
+        (lambda: compare("Hello", "a", repeats="2"), "'2' is not a number of repeats"),  # type: ignore[arg-type]
         (lambda: compare("Hello", "a", sweep=["seed"]), "does not say what to sweep"),  # type: ignore[arg-type]
         (lambda: compare(None, "a"), "not of type NoneType"),  # type: ignore[arg-type]
     ]
