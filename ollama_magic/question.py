@@ -52,10 +52,11 @@ class Question:
     transcript: Transcript | None = field(default=None)
 
     def __post_init__(self) -> None:
-        if self.top_logprobs is not None and not 0 <= self.top_logprobs <= MOST_ALTERNATIVES:
+        wanted = self.top_logprobs
+        if wanted is not None and (type(wanted) is not int or not 0 <= wanted <= MOST_ALTERNATIVES):
             raise SettingsError(
-                f"tokens come with 0 to {MOST_ALTERNATIVES} alternatives, not {self.top_logprobs}",
-                hint=f"Write --tokens {MOST_ALTERNATIVES} for the most.",
+                f"tokens come with 0 to {MOST_ALTERNATIVES} alternatives, not {wanted!r}",
+                hint=f"For the most write --tokens {MOST_ALTERNATIVES}, or in Python top_logprobs={MOST_ALTERNATIVES}.",
             )
 
     @property

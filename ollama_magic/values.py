@@ -243,6 +243,8 @@ def option_mapping(value: object) -> dict[str, Any]:
     for each, setting in value.items():
         if not isinstance(each, str) or not re.fullmatch(r"\w+", each):
             raise NotAllowed(f"{allowed}; {str(each)[:40]!r} is not an option's name")
+        if each in ("logprobs", "top_logprobs"):  # which a server would ignore among the options
+            raise NotAllowed(f"{allowed}; {each} is not one: write --tokens, or ask(..., top_logprobs=5)")
         if not _sendable(setting):
             raise NotAllowed(f"{allowed}; the value of {each} cannot be written as JSON")
         found[each] = setting

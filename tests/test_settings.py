@@ -239,6 +239,7 @@ BAD = [
     ("options", "[1]", "JSON object"),
     ("options", {"a": object()}, "the value of a"),
     ("options", {"a": float("inf")}, "the value of a"),
+    ("options", {"top_logprobs": 5}, "top_logprobs is not one: write --tokens, or ask(..., top_logprobs=5)"),
     ("options", {1: 2}, "'1' is not an option's name"),
     ("options", "top k=1", "'top k' is not an option's name"),
     ("options", {"temperature": "hot"}, "a number from 0 up"),

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "sweep"]
 
-_OWN = ("prompt", "models", "sweep", "grid", "repeats", "schema", "images", "thread")
+_OWN = ("schema", "images", "thread", "top_logprobs")
+_NAMES = ("prompt", "models", "sweep", "grid", "repeats", *_OWN)
 # What would otherwise go to the model as an option of its own, which no server knows.
 _NOT_TAKEN: Final = {
     "tools": "Leave it out: tools would be called by all runs at once.",
-    "top_logprobs": "Leave it out: ask() shows the probabilities of one answer.",
     "model": "Name all of them in `models`.",
     "models": "Use compare(prompt, models, sweep={...}).",
 }
@@ -47,6 +47,7 @@ def compare(
     schema: Any = None,
     images: Sequence[Image | bytes | str | Path | Any] = (),
     thread: str = "",
+    top_logprobs: int | None = None,
     **options: Any,
 ) -> Runs:
     """Ask several models the same prompt, all at once, and wait for all of them. Nothing is shown.
@@ -57,8 +58,9 @@ def compare(
     `models`: names as typed, or "local/...", "cloud/..." or "embedded" for another mode.
     `sweep`: settings or options of the model, each with its values; every model is asked with every combination.
     `repeats`: how often each is asked.
-    `thread`: the conversation to continue from; nothing is recorded there. `schema`, `images` and `options` are those
-    of `ask`.
+    `thread`: the conversation to continue from; nothing is recorded there.
+    `top_logprobs`: as for `ask`; each run then has its perplexity, also in `.df`.
+    `options`, `schema` and `images`: as for `ask`.
 
     A run that fails has its error in the Runs (`.df`, `.runs`) and raises nothing. Raises SettingsError, before
     anything is sent, for what cannot be asked, and StoppedRuns after an interrupt. The Runs of the last comparison, of
@@ -66,7 +68,8 @@ def compare(
     """
     options = hidden(options)
     _refuse("compare()", options, "model")
-    how = {"schema": schema, "images": images, "thread": thread, "values": {"system": system, **options}}
+    own = {"schema": schema, "images": images, "thread": thread, "top_logprobs": top_logprobs}
+    how = {**own, "values": {"system": system, **options}}
     return _ask(prompt, models_of(models), sweep or {}, repeats, how)
 
 
@@ -79,7 +82,7 @@ def sweep(
     """
     how = hidden(how)
     _refuse("sweep()", how, "models")
-    own: dict[str, Any] = {name: how.pop(name) for name in ("schema", "images", "thread") if name in how}
+    own: dict[str, Any] = {name: how.pop(name) for name in _OWN if name in how}
     return _ask(prompt, (), grid, repeats, {**own, "values": {"model": model, **how}})
 
 
@@ -97,7 +100,7 @@ def _ask(
             f"{sweeps!r} does not say what to sweep", hint='Write names with their values: {"temperature": [0, 0.7]}.'
         )
     session, schema, thread = current(), how.get("schema"), how.get("thread") or ""
-    values = by_setting(how["values"], "compare()", _OWN)
+    values = by_setting(how["values"], "compare()", _NAMES)
     variants = grid(models, {name: swept(name, given) for name, given in sweeps.items()}, repeats)
     shown = {"format": "json"} if schema is not None else {}
     settings = session.settings({**shown, **values}, label="compare()")
@@ -107,6 +110,7 @@ def _ask(
         history=session.threads.history(thread) if thread else (),
         shape=None if schema is None else schema_for(schema),
         cache=settings.cache,
+        top_logprobs=how.get("top_logprobs"),
     )
     runners = contestants(session, variants, {**shown, **values}, label="compare()")
     comparison = Comparison(session, question, runners, settings)
@@ -119,7 +123,7 @@ def _ask(
 
 
 def _refuse(who: str, given: Mapping[str, Any], *others: str) -> None:
-    for name in ("tools", "top_logprobs", *others):
+    for name in ("tools", *others):
         if given.get(name) is not None:
             raise SettingsError(f"{who} takes no {name}", hint=_NOT_TAKEN[name])
 

@@ -55,6 +55,7 @@ class Run:
             "first_token_s": stats.first_token_s,
             "total_s": stats.total_s,
             "tokens_per_second": stats.tokens_per_second,
+            **({"perplexity": self.answer.perplexity} if self.answer.probabilities else {}),
             "reason": self.answer.reason,
             "error": self.error,
         }

@@ -165,7 +165,6 @@ def test_a_value_that_cannot_be_used_is_refused_before_anything_is_sent(fake: Fa
 def test_what_is_not_taken_is_refused_and_not_sent_as_an_option(fake: FakeOllama) -> None:
     given: list[tuple[Callable[[], object], str]] = [
         (lambda: compare("Hello", "a", tools=[print]), "takes no tools"),
-        (lambda: compare("Hello", "a", top_logprobs=2), "takes no top_logprobs"),
         (lambda: compare("Hello", "a", model="b"), "takes no model"),
         (lambda: sweep("Hello", {"seed": [1]}, models="a,b"), "takes no models"),
         (lambda: compare("Hello", None), "None is no model's name"),  # type: ignore[arg-type]
@@ -291,3 +290,14 @@ def test_a_server_that_runs_one_after_another_is_named() -> None:
     # Answers that were there at once overlap too little to tell.
     assert in_turn([Times(0, 0.5, 0.51, host), Times(0, 0.6, 0.61, host)]) == ""
     assert in_turn([Times(0, None, 2.0, host), Times(0, 2.1, 4.0, host)]) == ""
+
+
+def test_probabilities_give_each_run_its_perplexity(fake: FakeOllama) -> None:
+    fake.says("Red", ".")
+    runs = sweep("A colour?", {"temperature": [0, 1]}, model="a", top_logprobs=2)
+    assert [round(row["perplexity"], 3) for row in runs.rows] == [1.105, 1.105]
+    assert [len(token.alternatives) for token in runs.answers[0].probabilities] == [2, 2]
+    assert str(runs._repr_mimebundle_()).count("perplexity 1.11") >= 2
+    assert "perplexity" not in sweep("A colour?", {"temperature": [0]}, model="a").rows[0]
+    with pytest.raises(SettingsError, match="0 to 20 alternatives, not 'x'"):
+        compare("A colour?", "a,b", top_logprobs="x")  # type: ignore[arg-type]
