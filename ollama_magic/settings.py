@@ -63,7 +63,7 @@ class Settings:
     mode: Mode = _setting("local", values.one_of(*MODES), "where prompts go: local, cloud or embedded")
     host: Host | None = _setting(None, values.host, "the server, in any form that OLLAMA_HOST takes", "OLLAMA_HOST")
     key: Secret | None = _setting(
-        None, values.key, "API key; sent to https://ollama.com and trusted hosts alone", "OLLAMA_API_KEY", own=False
+        None, values.key, "API key; sent only to https://ollama.com and trusted hosts", "OLLAMA_API_KEY", own=False
     )
     model: str | None = _setting(None, values.name, "the model, sent exactly as typed", "OLLAMA_MODEL")
     api: Literal["auto", "openai", "native"] = _setting(
@@ -71,38 +71,38 @@ class Settings:
     )
     system: str | None = _setting(None, values.any_text, "system prompt")
     temperature: float | None = _setting(None, values.number, "sampling temperature; 0 is the most repeatable")
-    seed: int | None = _setting(None, _ANY_WHOLE, "seed of the sampling")
+    seed: int | None = _setting(None, _ANY_WHOLE, "sampling seed")
     max_tokens: int | None = _setting(None, _LIMIT, "longest answer, in tokens")
     num_ctx: int | None = _setting(None, _COUNT, "context length, in tokens")
     keep_alive: str | float | None = _setting(
-        None, values.duration, "how long the model stays loaded: seconds, or 5m, 1h; negative for ever"
+        None, values.duration, "how long the model stays loaded: seconds, or 5m, 1h; negative: forever"
     )
     options: Mapping[str, Any] = _setting(
         MappingProxyType({}), values.option_mapping, "further model options, such as top_k=20"
     )
     think: bool | str | None = _setting(None, values.thinking, "reasoning: true, false or a level of the model")
     format: Literal["markdown", "text", "json", "code", "html", "math"] = _setting(
-        "markdown", values.one_of("markdown", "text", "json", "code", "html", "math"), "what an answer is"
+        "markdown", values.one_of("markdown", "text", "json", "code", "html", "math"), "the form of an answer"
     )
     render: Literal["live", "once"] = _setting(
-        "live", values.one_of("live", "once"), "show an answer while it comes, or once at its end"
+        "live", values.one_of("live", "once"), "show an answer as it arrives, or once at its end"
     )
     quiet: bool = _setting(False, values.boolean, "no footer under an answer")
     trusted_hosts: tuple[Trusted, ...] = _setting(
-        (), values.trusted_hosts, "hosts that may have the key too: names, https alone (http on loopback)"
+        (), values.trusted_hosts, "hosts that may have the key too: names, https only (http on loopback)"
     )
     connect_timeout: float | None = _setting(10.0, values.time_limit, "seconds to wait for a connection")
     first_byte_timeout: float | None = _setting(
         1800.0, values.time_limit, "seconds to wait for the first token; the server is silent while it loads a model"
     )
-    stall_timeout: float | None = _setting(120.0, values.time_limit, "seconds of silence allowed inside an answer")
+    stall_timeout: float | None = _setting(120.0, values.time_limit, "seconds of silence allowed within an answer")
     gguf: Path | None = _setting(None, values.file_path, "weights for the embedded engine, a .gguf file")
     cache: Literal["off", "use", "refresh"] = _setting(
         "off", values.cache_policy, "whether answers are kept on disk and replayed"
     )
-    pace: float = _setting(0.0, values.number, "speed of a replay: 0 at once, 1 with the recorded pauses, 0.5 half")
-    budget: int = _setting(2000, _COUNT, "most tokens that one object of the notebook may cost in a prompt")
-    rounds: int = _setting(8, _COUNT, "how often in a row a model may ask for tools")
+    pace: float = _setting(0.0, values.number, "pauses of a replay: 0 none, 1 as recorded, 0.5 half as long")
+    budget: int = _setting(2000, _COUNT, "the most tokens that one object of the notebook may cost in a prompt")
+    rounds: int = _setting(8, _COUNT, "how many times in a row a model may ask for tools")
     cache_dir: Path | None = _setting(None, values.file_path, "folder for downloaded weights and kept answers")
     _origins: Mapping[str, str] = field(default_factory=dict, hash=False)
     _from_folder: frozenset[str] = frozenset()
