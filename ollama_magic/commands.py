@@ -191,13 +191,13 @@ def _setting_names() -> tuple[str, ...]:
 
 
 _ALL = (
-    Command("status", "", "mode, server, key, models, embedded engine; each problem with its repair", _status),
+    Command("status", "", "mode, server, key, models, embedded engine; with a fix for each problem", _status),
     Command("list", "", "the models of the server in use, and of the cloud where there is a key", listing.list_models),
     Command("ps", "", "the models in memory: how much of each is on the GPU, and for how long", listing.ps),
     Command(
         "show",
         "NAME [template|parameters|system|licence]",
-        "what is known about a model; with a word, that text whole",
+        "the details of a model; with a word, that text in full",
         listing.show,
         words=listing.show_parts,
         takes_model=True,
@@ -205,19 +205,19 @@ _ALL = (
     Command(
         "pull",
         "NAME",
-        "download a model; interrupt stops it, pulling again goes on",
+        "download a model; interrupt to stop it, pull again to resume",
         shows=managing.pull,
         takes_model=True,
     ),
     Command(
         "rm",
         "NAME [-y]",
-        "remove a model from the disk; asks first, with -y it does not",
+        "remove a model from the disk; asks first, unless -y",
         managing.remove_models,
         words=lambda: ("-y",),
         takes_model=True,
     ),
-    Command("cp", "SOURCE DESTINATION", "give a model another name as well", managing.copy_model, takes_model=True),
+    Command("cp", "SOURCE DESTINATION", "copy a model to another name", managing.copy_model, takes_model=True),
     Command("start", "", "start the Ollama that is installed here, if it is not running", managing.start),
     Command(
         "use",
@@ -235,12 +235,17 @@ _ALL = (
         _config,
         words=_setting_names,
     ),
-    Command("pick", "LETTER", "keep this answer of the last comparison: shows the names, binds --out", comparing.pick),
+    Command(
+        "pick",
+        "LETTER",
+        "keep this answer of the last comparison; shows the names, and assigns it to --out",
+        comparing.pick,
+    ),
     Command("diff", "LETTER LETTER", "two answers of the last comparison, word by word", shows=comparing.diff),
     Command(
         "votes",
         "[clear|export FILE]",
-        "the standings from all picks: scores with intervals",
+        "the scores of models by what you picked, with intervals",
         comparing.votes,
         words=lambda: ("clear", "export"),
     ),
@@ -272,7 +277,7 @@ _ALL = (
     Command(
         "fix",
         "[--code] [MODEL] [options]",
-        "explain the last error; with --code, put a corrected cell next",
+        "explain the last error; with --code, put a corrected cell below",
         shows=_fix,
         words=lambda: ("--code",),
         takes_model=True,

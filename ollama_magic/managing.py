@@ -131,7 +131,7 @@ def remove_models(session: Session, words: list[str], ask: Callable[[str], str] 
 
 
 def copy_model(session: Session, words: list[str]) -> str:
-    """`%ollama cp SOURCE DESTINATION`: give a model another name as well."""
+    """`%ollama cp SOURCE DESTINATION`: copy a model to another name."""
     if len(words) != 2:
         raise SettingsError(f"%ollama cp: two names, not {len(words)}", hint="%ollama cp SOURCE DESTINATION")
     source, destination = _names("cp", words, 2)
