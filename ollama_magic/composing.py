@@ -90,10 +90,6 @@ def _alternatives(how: How, settings: Settings) -> int | None:
             f"--tokens shows the text token by token, and -f {settings.format} shows what it makes",
             hint="Leave one of them out.",
         )
-    if how.tokens is not None and how.compares:
-        raise SettingsError(
-            "--tokens shows one answer token by token, and a comparison has several", hint="Leave one of them out."
-        )
     return how.tokens
 
 

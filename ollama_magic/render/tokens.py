@@ -204,7 +204,8 @@ def tokens_view(answer: Answer) -> str:
 
 
 def _legend() -> str:
-    samples = " ".join(f"<span{_style(n)}>&nbsp;{name}&nbsp;</span>" for n, name in enumerate(NAMES))
+    names = [f" {name} ".replace(" ", "&nbsp;") for name in NAMES]  # which do not break
+    samples = " ".join(f"<span{_style(level)}>{name}</span>" for level, name in enumerate(names))
     return f'<div style="font-size:85%;margin-bottom:.4em">{LEGEND} {samples}</div>'
 
 

@@ -86,13 +86,26 @@ def test_the_cache_has_them(kernel, fake):
         ("--tokens=five", "--tokens 'five' is not a whole number"),
         ("--tokens -f html", "--tokens shows the text token by token, and -f html shows what it makes"),
         ("--tokens -f math", "Leave one of them out"),
-        ("--tokens -n 2", "--tokens shows one answer token by token, and a comparison has several"),
     ],
 )
 def test_what_is_refused(kernel, fake, options, said):
     cell = kernel.run(f"%%ollama llama3.2 {options}\nwhy")
     assert said in cell.shown()
     assert not fake.recorded
+
+
+def test_answers_side_by_side_have_tokens_too(kernel, fake):
+    fake.says("Because", " so")
+    cell = kernel.run("%%ollama llama3.2 --tokens 2 --sweep temperature=0,1 --out runs\nwhy")
+    [output] = cell.outputs
+    assert output["data"]["text/html"].count('class="ollama-token"') == 4
+    assert output["data"]["text/plain"].count("perplexity 1.11") == 2
+    assert (
+        "[2, 2] [1.105, 1.105]"
+        in kernel.run(
+            "print([len(run.probabilities) for run in runs.answers], runs.df.perplexity.round(3).tolist())"
+        ).shown()
+    )
 
 
 def test_in_the_background(kernel, fake, gate):
