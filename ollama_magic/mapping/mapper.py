@@ -41,25 +41,21 @@ def map(
 
         map(reviews, "Is this review good or bad? {text}", schema="mood: 'good' | 'bad'")
 
-    `data`: a pandas or polars data frame, which is returned with new columns, or a list of texts, dictionaries or named
-    tuples, which is returned as dictionaries, in the same order. Any other iterable gives an iterator of dictionaries
-    and is never held in memory. A Dask data frame is mapped by Dask's workers, a partition at a time, when it is
-    computed.
-    `prompt`: has the names of columns in braces.
+    `data`: a pandas or polars data frame, returned with new columns, or a list of texts, dictionaries or named tuples,
+    returned as dictionaries, in the same order. Any other iterable gives an iterator of dictionaries and is never held
+    in memory. A Dask data frame is mapped by Dask's workers, a partition at a time, when it is computed.
     `schema`: such as "label: str, score: float"; each field becomes a column of its type.
     `into`: the column of the answer's text, "answer" if not given; with a schema, a prefix of its columns.
     `concurrency`: requests at once on each server; adapts to the server if not given.
     `hosts`: several servers instead of one, slow and quick ones; one that does not answer is set aside, and tried again
     from time to time.
-    `refresh`: ask again what has been answered.
     `settings`: as for `ask`.
 
     A column `error` is missing (None, NA) where all is well, and else says what went wrong with that row; the other
     rows are not affected. Columns of these names are replaced, unless the prompt uses them, which is refused.
 
     Answers are kept on disk as they arrive, unless cache=False, which asks each row by itself: after an interrupt or a
-    crash, running it again asks only what is missing. Rows that ask the same are asked once.
-
+    crash, running it again asks only what is missing; `refresh` asks all. Rows that ask the same are asked once.
     Raises SettingsError before anything is sent, and what would go wrong for every row. An interrupt raises MapStopped;
     the rows so far are in `ollama_magic.last_map`.
     """

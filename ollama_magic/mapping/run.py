@@ -80,7 +80,7 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
     """
     if not isinstance(prompt, str):
         raise SettingsError(
-            f"The prompt is no text but {type(prompt).__name__}", hint="Write one such as 'Classify: {text}'."
+            f"The prompt is not a text but {type(prompt).__name__}", hint="Write one such as 'Classify: {text}'."
         )
     template = Template(prompt, names)
     if ERROR in template.names:

@@ -382,7 +382,7 @@ def test_concurrency_is_the_most_at_once(ruled: RuledOllama) -> None:
         (["x"], "Explain {error}", {}, "asks about a column 'error'"),
         (["x"], "{a}", {"into": "error"}, "cannot be called 'error'"),
         (["x"], "{a}", {"into": 3}, "into cannot be 3"),
-        (["x"], None, {}, "The prompt is no text but NoneType"),
+        (["x"], None, {}, "The prompt is not a text but NoneType"),
         ([Word("x", 1)], "{txet}", {}, "did you mean 'text'"),
         (["x"], "{a}", {"concurrency": 0}, "concurrency cannot be 0"),
         (["x"], "{a}", {"concurrency": "4"}, "concurrency cannot be '4'"),
