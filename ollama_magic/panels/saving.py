@@ -1,8 +1,9 @@
 """What of the conversation is in the notebook, and who writes it there.
 
 Where the page can write into its notebook it is given the turns, each once, as soon as they have ended. Elsewhere all
-of it is written as an output of the cell. That would cost more and more, so the pause between two such writes grows
-with the conversation.
+of it is written as an output of the cell: at once, while it is short, since a kernel that runs a notebook without a
+page may end right after its last cell. That would cost more and more, so later there is a pause between two such
+writes, which grows with the conversation.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _RATE: Final = 60_000
 """Characters a second that writing may cost."""
 _LEAST_S: Final = 0.5
 _SMALL: Final = 60_000
-"""Characters that are written at once, before it is known whether a page does it."""
+"""Characters that are written at once, whether or not a page may do it."""
 _GRACE_S: Final = 3.0
 """How long more than that waits for a page."""
 _PAGE: Final = 40
@@ -75,9 +76,10 @@ class Saving:
         with self._lock:
             self._turns = [entry.said for entry in entries]
             self._give()
-            left = self._free_at - self._clock()
-            if not self._pages and not self._written and self._size() > _SMALL:
-                left = self._grace_s
+            left = 0.0
+            if self._size() > _SMALL:
+                hopes = not self._pages and not self._written
+                left = self._grace_s if hopes else self._free_at - self._clock()
             wait = left > 0 and not self._waiting
             self._waiting = self._waiting or wait
         if wait:

@@ -74,6 +74,18 @@ def test_a_long_conversation_is_written_less_often_and_never_left_out() -> None:
     assert len(written) == count
 
 
+def test_a_short_conversation_is_written_when_a_turn_has_ended_and_not_later() -> None:
+    """The kernel of a notebook that is run without a page may end in the next moment."""
+    written: list[Any] = []
+    saving = Saving(Outlet(lambda message: None), "p1", written.append, clock=lambda: 0.0)
+    entries: list[Entry] = []
+    for number in range(3):
+        entries.append(entry(number, "word"))
+        saving.keep(entries)
+        assert f"q{number}" in written[-1][0]["text/plain"]
+    assert len(written) == 3
+
+
 class Notebook:
     """What the panel's pages write into the notebook, and what the kernel does."""
 
@@ -181,7 +193,7 @@ def test_what_came_too_early_is_written_a_little_later(session: Session, fake: F
     def keeper(outlet: Outlet) -> Saving:
         return Saving(outlet, "p1", lambda bundle: (written.append(bundle), outlet.post("written")))
 
-    fake.says("answer")
+    fake.says("word " * 13_000).then().says("answer")
     with Page(session, keeper=keeper) as page:
         page.ask("first")
         page.until(lambda p: p.count("written") == 1)
