@@ -477,7 +477,7 @@ def carried(**changes: Any) -> str:
 
 
 BAD_FILES = {
-    "cut off": (carried()[:-30], "no JSON, or cut off"),
+    "cut off": (carried()[:-30], "not valid JSON, or cut off"),
     "empty": ("", "cut off"),
     "something else": ('{"cells": []}', "no file of answers"),
     "a list": ("[]", "no file of answers"),
