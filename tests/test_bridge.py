@@ -116,7 +116,7 @@ def test_a_job_stopped_before_its_first_step_never_runs(bridge):
     assert next(batches) == []
     assert job.stop(wait_s=0) is False
     hold.set()
-    assert list(batches) == []
+    assert not any(batches), "what comes until the end is nothing, as often as it may be"
     assert not entered.is_set()
 
 
