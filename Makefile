@@ -11,6 +11,9 @@ TWO    := -n 2 --dist loadfile --no-loadscope-reorder
 # The executed copy once there is one, else the notebook itself.
 OPEN   := $(firstword $(wildcard build/quickstart-executed.ipynb) notebooks/quickstart.ipynb)
 
+# Compiled once, also where the shell says otherwise: else every worker and kernel of the tests compiles all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo lab test lint format quick rest long oldest binder bench soak fuzz readme picture clean
 .DEFAULT_GOAL := help
 
