@@ -16,7 +16,7 @@ from ..client import Client
 from ..errors import OllamaMagicError, Unreachable
 from ..events import Done, Notice
 from ..guards import Checked, cut_notice, prompt_tokens
-from ..many import Limiter, run_many
+from ..many import Hosts, Limiter, run_many
 from ..mapping.engine import is_hopeless
 from ..models import choose_model
 from ..question import Question
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .judging import Judge
 
-__all__ = ["Answered", "Asked", "Judged", "Model", "Task", "all_answers", "all_verdicts", "told"]
+__all__ = ["Answered", "Asked", "Judged", "Model", "Server", "Task", "all_answers", "all_verdicts", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,25 @@ class Judged:
     error: Exception | None = None
 
 
-async def all_answers(asked: Asked) -> AsyncGenerator[Answered, None]:
+class Server:
+    """Who is being asked at the moment."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.hosts = Hosts()
+
+    @property
+    def waits_for(self) -> str:
+        """Its name while it is waited for, since it does not answer; else ""."""
+        return self.name if self.hosts.aside else ""
+
+
+async def all_answers(asked: Asked, server: Server) -> AsyncGenerator[Answered, None]:
     """Every answer or error, as they come; answers are kept on disk as they come, where the settings say so."""
     for number, model in enumerate(asked.models):
         questions = [Question(prompt, shape=asked.shape) for prompt in asked.prompts]
         items = [(task, questions[task.prompt]) for task in asked.tasks(number)]
-        async with aclosing(_answers(asked.session, model.settings, items, asked.limiter())) as answers:
+        async with aclosing(_answers(asked.session, model.settings, items, asked.limiter(), server)) as answers:
             async for answered in answers:
                 yield answered
 
@@ -106,6 +119,7 @@ async def all_verdicts(
     judges: Sequence[tuple[Judge, Settings]],
     answers: Sequence[tuple[Task, str, str, Mapping[str, Any]]],
     limiter: Callable[[], Limiter],
+    server: Server,
 ) -> AsyncGenerator[Judged, None]:
     """Every reply of every judge about each of `answers`: a task, its prompt, the answer's text, and the row."""
     for judge, settings in judges:
@@ -115,14 +129,14 @@ async def all_verdicts(
                 items.append((task, Question(judge.asks(prompt, text, row), shape=judge.shape)))
             except ValueError as error:
                 yield Judged(task, judge, None, error)
-        async with aclosing(_answers(session, settings, items, limiter())) as replies:
+        async with aclosing(_answers(session, settings, items, limiter(), server)) as replies:
             async for reply in replies:
                 value = reply.answer.value if reply.answer is not None else None
                 yield Judged(reply.task, judge, value, reply.error)
 
 
 async def _answers(
-    session: Session, settings: Settings, items: Sequence[tuple[Task, Question]], limiter: Limiter
+    session: Session, settings: Settings, items: Sequence[tuple[Task, Question]], limiter: Limiter, server: Server
 ) -> AsyncGenerator[Answered, None]:
     """What one model says to each of `items`, in the order in which it is done."""
     try:
@@ -135,7 +149,9 @@ async def _answers(
     async def work(item: tuple[Task, Question], slot: Slot) -> Answer:
         return await one.answer(item[1], item[0].repeat)
 
-    async with aclosing(run_many(items, work, limiter=limiter, ends=_is_of_all)) as outcomes:
+    host = one.client.settings.host
+    server.name, server.hosts = host.display if host else "the server", Hosts()
+    async with aclosing(run_many(items, work, limiter=limiter, hosts=server.hosts, ends=_is_of_all)) as outcomes:
         async for outcome in outcomes:
             yield Answered(outcome.item[0], outcome.value, outcome.error)
 

@@ -13,7 +13,7 @@ from ..errors import OllamaMagicError
 from ..events import CUT_OFF
 from ..render.bar import Bar
 from ..schema import SchemaMismatch
-from .asking import Answered, Asked, Judged, Task, all_answers, all_verdicts, told
+from .asking import Answered, Asked, Judged, Server, Task, all_answers, all_verdicts, told
 from .checks import Check, Verdict
 from .evaluation import Evaluation
 from .trials import Trial
@@ -39,6 +39,7 @@ class Gathering:
         self._trials: dict[Task, Trial] = {}
         self._verdicts: dict[tuple[Task, str], Verdict] = {}
         self._misfits: set[Task] = set()
+        self._server = Server()
         self._unread: deque[Answered] = deque()
         self._unread_verdicts: deque[Judged] = deque()
 
@@ -47,7 +48,8 @@ class Gathering:
         asked = self._asked
         total = len(asked.models) * len(asked.prompts) * asked.repeats
         bar = Bar(total, shown=shown, unit="answer")
-        with bar, closing(_read(lambda: all_answers(asked), self._unread, bar)) as answers:
+        answers = self._read(lambda: all_answers(asked, self._server), self._unread, bar)
+        with bar, closing(answers):
             for answered in answers:
                 self.take(answered)
                 self._unread.popleft()
@@ -56,12 +58,34 @@ class Gathering:
             return
         whole = self.to_judge()
         bar = Bar(len(judges) * len(whole), shown=shown, unit="verdict")
-        replies = _read(lambda: all_verdicts(asked.session, judges, whole, asked.limiter), self._unread_verdicts, bar)
-        with bar, closing(replies):
-            for judged in replies:
+        verdicts = self._read(
+            lambda: all_verdicts(asked.session, judges, whole, asked.limiter, self._server), self._unread_verdicts, bar
+        )
+        with bar, closing(verdicts):
+            for judged in verdicts:
                 self.judge(judged)
                 self._unread_verdicts.popleft()
                 bar.step(failed=judged.error is not None, kept=False)
+
+    def _read(
+        self, source: Callable[[], AsyncGenerator[T, None]], unread: deque[T], bar: Bar
+    ) -> Generator[T, None, None]:
+        """What the generator gives, one after another as it comes; whatever ends it closes all connections.
+
+        Each is in `unread` first, for the reader to take away: an interrupt may lose what is handed out, but not that.
+        """
+
+        async def noted() -> AsyncGenerator[T, None]:
+            async with aclosing(source()) as given:
+                async for each in given:
+                    unread.append(each)
+                    yield each
+
+        with bridge.shared().stream(noted) as job:
+            for batch in job.batches():
+                if not batch:
+                    bar.idle(self._server.waits_for)
+                yield from batch
 
     def take_unread(self) -> None:
         """What had come when an interrupt struck; a check that it struck is not run again."""
@@ -127,25 +151,6 @@ class Gathering:
 
     def _in_order(self) -> list[tuple[Task, Trial]]:
         return sorted(self._trials.items(), key=lambda item: (item[0].prompt, item[0].model, item[0].repeat))
-
-
-def _read(source: Callable[[], AsyncGenerator[T, None]], unread: deque[T], bar: Bar) -> Generator[T, None, None]:
-    """What the generator gives, one after another as it comes; whatever ends it closes all connections.
-
-    Each is in `unread` first, for the reader to take away: an interrupt may lose what is handed out, but not that.
-    """
-
-    async def noted() -> AsyncGenerator[T, None]:
-        async with aclosing(source()) as given:
-            async for each in given:
-                unread.append(each)
-                yield each
-
-    with bridge.shared().stream(noted) as job:
-        for batch in job.batches():
-            if not batch:
-                bar.idle()
-            yield from batch
 
 
 def _trial(asked: Asked, answered: Answered) -> Trial:

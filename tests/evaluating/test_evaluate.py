@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pandas
@@ -289,6 +290,28 @@ def test_an_interrupt_within_a_check_keeps_what_has_come_meanwhile(ruled: RuledO
     assert [trial.answer for trial in found.trials] == ["It is Paris.", "It is Rome."]
     assert [trial.verdicts[0].passed for trial in found.trials] == [None, True]
     assert found.trials[0].verdicts[0].error == "it was stopped before this was judged"
+
+
+@pytest.mark.slow
+def test_the_bar_tells_that_it_waits_for_a_server(ruled: RuledOllama, capfd: pytest.CaptureFixture[str]) -> None:
+    told: list[str] = []
+    ruled.dies_after = 1
+    again = RuledOllama(port=int(ruled.url.rpartition(":")[2]))
+    again.rule = ruled.rule
+
+    def revive() -> None:
+        while "waiting for" not in "".join(told):
+            told.append(capfd.readouterr().err)
+            time.sleep(0.01)
+        again.__enter__()
+
+    reviving = threading.Thread(target=revive)
+    reviving.start()
+    found = evaluate(ROWS, "llama3.2", template=ASKS, concurrency=1)
+    reviving.join()
+    again.close()
+    assert passed(found) == (3, 4)
+    assert f"waiting for {ruled.url}" in "".join(told)
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------
