@@ -15,7 +15,8 @@ CODE: Final = (
     "margin:.7em 0;background:rgba(127,127,127,.1);padding:.6em .8em;border-radius:4px;overflow-x:auto;"
     "word-break:normal"
 )
-PRE_TEXT: Final = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0"
+# "plaintext": each line is read from the side where its own script begins.
+PRE_TEXT: Final = "white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;margin:0"
 FOOTER: Final = "opacity:.65;font-size:85%;margin-top:.6em"
 PHASE: Final = "opacity:.65;font-size:85%;margin-top:.3em"
 NOTICE: Final = "opacity:.8;font-size:90%;margin-bottom:.4em"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ollama_magic.render.blocks import Splitter
+from ollama_magic.render.direction import from_right, top_blocks
 from ollama_magic.render.highlight import code_block
 from ollama_magic.render.look import PRE_TEXT
 from ollama_magic.render.maths import maths_html, maths_rules
@@ -40,14 +41,15 @@ _SCHEMES = frozenset({"http", "https", "mailto"})
 _LINK = ' target="_blank" rel="noopener noreferrer nofollow" style="text-decoration:underline"'
 
 ELEMENTS: Final[dict[str, frozenset[str]]] = {
-    **dict.fromkeys(("p", "em", "strong", "s", "br", "hr", "blockquote", "ul", "li"), frozenset()),
-    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6", "thead", "tbody", "tr", "table"), frozenset()),
-    **dict.fromkeys(("code", "pre", "th", "td"), frozenset({"style"})),
+    **dict.fromkeys(("em", "strong", "s", "br", "hr", "li", "thead", "tbody", "tr"), frozenset()),
+    **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "table"), frozenset({"dir"})),
+    **dict.fromkeys(("th", "td"), frozenset({"style"})),
+    **dict.fromkeys(("code", "pre"), frozenset({"style", "dir"})),
     "div": frozenset({"style", "class", "role", "aria-live"}),
     "span": frozenset({"style", "class"}),
     "details": frozenset(),
     "summary": frozenset(),
-    "ol": frozenset({"start"}),
+    "ol": frozenset({"start", "dir"}),
     "a": frozenset({"href", "target", "rel", "style"}),
 }
 """Every tag that an answer's HTML can have, with its attributes."""
@@ -106,7 +108,7 @@ def _render(text: str, environment: dict[str, Any]) -> str:
     tokens = parser().parse(text, environment)
     if any(token.level >= _MAX_NESTING - 1 or _depth(token.children or ()) >= _MAX_NESTING for token in tokens):
         return preformatted(text)  # the parser drops what lies deeper, and a browser may not survive it
-    html = blocks(tokens)
+    html = "".join(from_right(part, blocks) if turned else blocks(part) for part, turned in top_blocks(tokens))
     # A few lines can ask for a table of a million empty cells.
     return html if len(html) < 20 * len(text) + 20_000 else preformatted(text)
 

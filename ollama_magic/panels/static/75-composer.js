@@ -4,6 +4,7 @@ function createComposer(panel) {
   const prompt = h("textarea", {
     class: "om-input om-prompt",
     rows: "3",
+    dir: "auto",
     id: unique("prompt"),
     placeholder: "Enter sends, Shift+Enter begins a new line",
   });
