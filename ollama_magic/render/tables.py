@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Card", "Table", "card_html", "card_rich", "card_text", "table_html", "table_rich", "table_text"]
 
-_CELL = "text-align:{};padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
+_CELL = "text-align:{};padding:2px 12px 2px 0;vertical-align:top;white-space:{}"
 _FOLDED = "font-family:monospace;font-size:90%;max-height:30em;overflow:auto;margin:.3em 0 .6em 1em"
 _GAP = 2
 _NAMED = 14
@@ -221,7 +221,9 @@ def _head(name: str, align: str) -> str:
 
 
 def _cell(tag: str, text: str, align: str, extra: str = "") -> str:
-    return f'<{tag} style="{_CELL.format(align)}{extra}">{escape(text)}</{tag}>'
+    # What stands at the right is figures, such as 100% (2/2): not to be broken, however little room a long text leaves.
+    space = "pre" if tag == "td" and align == "right" else "pre-wrap"
+    return f'<{tag} style="{_CELL.format(align, space)}{extra}">{escape(text)}</{tag}>'
 
 
 def _titled(title: str, body: str, note: str) -> str:
