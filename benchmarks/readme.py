@@ -1,4 +1,5 @@
-"""The tables of the README's "How it compares", all of one run: `python -m benchmarks --readme` prints them."""
+"""The tables of the README's "How it compares", then those of docs/measurements.md, all of one run:
+`python -m benchmarks --readme` prints them."""
 
 from __future__ import annotations
 
