@@ -474,6 +474,28 @@ def test_what_waits_at_a_slow_server_is_asked_at_one_that_is_idle() -> None:
     assert len(asked) == 40 + len(taken_back) == 43
 
 
+def test_nothing_is_taken_back_once_everything_ends() -> None:
+    """It would be asked nowhere else any more, and its answer would be lost."""
+    over = asyncio.Event()
+
+    async def work(item: int, slot: Slot) -> str:
+        if slot.host == "quick":
+            await turns(3)
+            if item > 10:
+                over.set()
+                raise Unauthorized("refused", status=401)
+        else:
+            await over.wait()
+            await turns(500)  # far longer than the quick one takes
+        return slot.host
+
+    hosts = Hosts(["slow", "quick"])
+    outcomes = run(range(40), work, hosts=hosts, ends=lambda error: isinstance(error, Unauthorized))
+    at_slow = [each for each in outcomes if each.host == "slow"]
+    assert [each.value for each in at_slow] == ["slow"] * 4
+    assert len(outcomes) == 40
+
+
 def test_a_slow_server_does_not_hold_up_items_that_wait_for_its_answer() -> None:
     """As those of a reader who wants rows in order, and gives more only when the first ones have come."""
     answered: set[int] = set()

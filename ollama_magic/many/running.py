@@ -182,9 +182,10 @@ class _Many(Generic[Item, T]):
     def _move(self, now: float) -> float:
         """Take back a request that waits at a slow server while another one has nothing to do; when to look again.
 
-        One at a time. Where more items may come, only once none has come for as long as an answer usually takes.
+        One at a time. Where more items may come, only once none has come for as long as an answer usually takes; and
+        none any more where everything ends.
         """
-        if not self._hosts.several:
+        if self._over is not None or not self._hosts.several:
             return math.inf
         last: dict[Place, asyncio.Task[T]] = {}  # they are in the order in which they began
         for task, job in self._running.items():
