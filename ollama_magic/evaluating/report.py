@@ -54,7 +54,7 @@ def told_share(value: float | None) -> str:
     """A share in per cent, "–" where there is none; 0% and 100% only where that is none of them and all."""
     if value is None:
         return "–"
-    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
+    return "<1%" if 0 < value <= 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
 
 
 def told_rate(rate: Rate) -> str:

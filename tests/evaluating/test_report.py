@@ -104,7 +104,18 @@ def test_the_heat_map_says_why() -> None:
 
 
 def test_only_all_of_them_are_100_per_cent() -> None:
-    shares = {0: "0%", 0.004: "<1%", 0.006: "1%", 0.994: "99%", 0.996: ">99%", 0.9999: ">99%", 1: "100%", None: "–"}
+    shares = {
+        0: "0%",
+        0.004: "<1%",
+        0.005: "<1%",
+        0.006: "1%",
+        0.994: "99%",
+        0.995: ">99%",
+        0.996: ">99%",
+        0.9999: ">99%",
+        1: "100%",
+        None: "–",
+    }
     assert {share: told_share(share) for share in shares} == shares
 
 
