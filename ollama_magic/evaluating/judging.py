@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,9 +49,8 @@ class Judge:
     def asks(self, prompt: str, answer: str, row: Mapping[str, Any]) -> str:
         """The whole text that the model is asked. Raises ValueError where the row has nothing for the question."""
         question = filled(self.question, row)
-        length = 3
-        while ">" * length in prompt + answer:  # as in Python's doctests; or else the rest would be read as ours
-            length += 1
+        # More than in any row of them, as in Python's doctests; or else the rest would be read as ours.
+        length = 1 + max([2, *map(len, re.findall(">+", f"{prompt}\n{answer}"))])
         marks = {"begin": "<" * length, "end": ">" * length}
         return _ASKS.format(prompt=prompt, answer=answer, question=question, **marks)
 
