@@ -25,7 +25,7 @@ def filled(text: str, row: Mapping[str, Any]) -> str:
         value = row[found[1]]
         if isinstance(value, Mapping) or is_several(value):
             raise ValueError(f"the row has a {type(value).__name__} in its column {found[1]!r}, and no text")
-        if is_missing(value) or value == "":
+        if is_missing(value) or (isinstance(value, str) and not value.strip()):
             raise ValueError(f"the row has nothing in its column {found[1]!r}")
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 

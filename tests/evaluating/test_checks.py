@@ -131,6 +131,14 @@ def test_an_answer_cannot_end_where_the_judge_thinks_that_it_ends() -> None:
     assert "Prompt:\n<<<\na {b}\n>>>\n\nAnswer:\n<<<\nc\n>>>" in plain
 
 
+def test_the_marks_around_an_answer_are_longer_than_any_in_it() -> None:
+    question = judge("Is it right?")
+    for prompt, answer, length in [("->", "<- >>", 3), ("a >>> b", ">>>>> c", 6), ("", ">" * 200_000, 200_001)]:
+        asked = question.asks(prompt, answer, {})
+        assert f"\n{'>' * length}\n\nQuestion: Is it right?" in asked
+        assert f"\n{'<' * length}\n{answer}\n" in asked
+
+
 def test_every_check_has_a_name_of_its_own() -> None:
     def short(answer: str) -> bool:
         return True
@@ -155,7 +163,14 @@ def test_without_checks_a_column_of_expected_texts_is_one() -> None:
 def test_a_row_without_an_expectation_cannot_be_judged() -> None:
     (check,) = checks_of(None, ["prompt", "expected"])
     assert isinstance(check, Check)
-    for row in ({"expected": None}, {"expected": float("nan")}, {"expected": pandas.NA}, {"expected": ""}, {}):
+    for row in (
+        {"expected": None},
+        {"expected": float("nan")},
+        {"expected": pandas.NA},
+        {"expected": ""},
+        {"expected": " \n"},
+        {},
+    ):
         verdict = check.judge("", "a banana, None, <NA>, {expected}", row)
         assert verdict.passed is None
         assert "the row has nothing in its column 'expected'" in verdict.error
