@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -45,12 +46,14 @@ def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
     """
     beginnings = [_beginning(name, limit) for name in names]
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for name, beginning in zip(names, beginnings, strict=True):
         short = one_line(name, limit)
         if beginning and beginnings.count(beginning) > 1:
             short = _without_middle(name, limit)
-        same = sum(each == short or each.startswith(f"{short} (") for each in found.values())
-        found[name] = f"{short} ({same + 1})" if same else short
+        numbered = (f"{short} ({number})" for number in itertools.count(2))
+        found[name] = next(each for each in itertools.chain([short], numbered) if each not in taken)
+        taken.add(found[name])
     return found
 
 

@@ -112,6 +112,9 @@ def test_names_that_are_cut_to_the_same_stay_apart() -> None:
         "9 · Classify …: I loved it", "10 · Classify… Never again",
     ]  # fmt: skip
     assert list(distinct(["a" * 9 + "b" * 9, "a" * 10 + "b" * 9], 9).values()) == ["aaaa…bbbb", "aaaa…bbbb (2)"]
+    assert list(distinct(["b (2)", "b", "b\n", "c (test)", "c"], 26).values()) == [
+        *("b (2)", "b", "b (3)", "c (test)", "c"),
+    ]
 
 
 def test_only_names_that_read_the_same_have_numbers() -> None:
