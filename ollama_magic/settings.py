@@ -132,13 +132,13 @@ class Settings:
         return replace(self, mode="cloud", host=CLOUD, api="auto", _origins=origins)
 
     def without_foreign_host(self) -> Settings:
-        """These settings without a host that their mode cannot ask, such as a local server's OLLAMA_HOST in mode cloud;
-        for models that are each named with a mode."""
+        """These settings without a host that their mode cannot ask, such as a local server's OLLAMA_HOST in mode cloud,
+        and then without the surface chosen for it; for models that are each named with a mode."""
         host = self.host
         if host is None or (may_receive_key(host, self.trusted_hosts) if self.mode == "cloud" else not host.is_cloud):
             return self
-        origins = MappingProxyType({name: origin for name, origin in self._origins.items() if name != "host"})
-        return replace(self, host=None, _origins=origins)
+        own = {name: origin for name, origin in self._origins.items() if name not in ("host", "api")}
+        return replace(self, host=None, api="auto", _origins=MappingProxyType(own))
 
     def request_options(self) -> dict[str, Any]:
         """The model options to send, by Ollama's names."""

@@ -127,6 +127,9 @@ def test_a_host_counts_for_the_modes_that_can_ask_it(kernel: Session, monkeypatc
         assert [each.host.url for each in endpoints] == expected
         for each in endpoints:
             assert (each.authorization is not None) == (each.mode == "cloud" or ":444" in host)
+    monkeypatch.setenv("OLLAMA_HOST", ours)  # a llama.cpp, which has one surface; the cloud has the other one
+    surfaces = contestants(kernel, models_of("local/a,cloud/b"), {"api": "openai"})
+    assert [endpoint_for(each.settings).api for each in surfaces] == ["openai", "auto"]
     monkeypatch.setenv("OLLAMA_HOST", cloud)
     local = contestants(kernel, models_of("local/a"), {})[0].settings
     assert local.origin("host") == "default"  # what an error says of it
