@@ -61,7 +61,7 @@ class OllamaMagics(Magics):
     stall_timeout = _unset(AnyTrait, "seconds of silence allowed in the middle of an answer, 0 for ever")
     gguf = _unset(Unicode, "weights for the embedded engine, a .gguf file")
     cache = _unset(AnyTrait, "off, use or refresh: whether answers are kept on disk and replayed")
-    pace = _unset(Float, "speed of a replay: 0 at once, 1 with the recorded pauses")
+    pace = _unset(Float, "pauses of a replay: 0 none, 1 as recorded, 0.5 half as long")
     budget = _unset(Int, "most tokens that one object of the notebook may cost in a prompt")
     rounds = _unset(Int, "how often in a row a model may ask for tools")
     cache_dir = _unset(Unicode, "folder for the embedded engine's weights and kept answers")

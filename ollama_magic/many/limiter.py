@@ -166,10 +166,8 @@ class Limiter:
         self._since, self._load = now, 0.0
 
     def _when_doubling(self, rate: float) -> None:
-        if not self._best_rate and self._seem_to_wait(
-            rate
-        ):  # no more of them, until it is known whether fewer would do
-            self._best(rate)
+        if not self._best_rate and self._seem_to_wait(rate):
+            self._best(rate)  # no more of them, until it is known whether fewer would do
             self._missed = True
         elif rate > self._best_rate * _FASTER:
             self._best(rate)
