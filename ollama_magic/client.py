@@ -34,7 +34,7 @@ from .layers import Layer, dotenv_layer, environment_layer, resolve
 from .lookups import names_near
 from .opening import Limits, Server
 from .retry import Retry, without_key
-from .secret import hidden
+from .secret import hidden, refuse_keys
 from .wire.catalog import Model, decode_models_v1, decode_ps, decode_show, decode_tags, full_name, runs_in_cloud
 from .wire.hints import pull_hint
 
@@ -120,8 +120,10 @@ class Client:
 
         `prompt`: a text, a conversation, or a complete Request, to which nothing is added. Whatever is not given comes
         from the settings. `options` are the model's own (temperature, seed, num_ctx, num_predict, top_k, stop, ...).
-        Raises SettingsError if no model is named.
+        Raises SettingsError if no model is named, and for a key among the options.
         """
+        options = hidden(options)
+        refuse_keys(options)
         if isinstance(prompt, Request):
             request = prompt
         else:
@@ -149,6 +151,7 @@ class Client:
 
     async def ask(self, prompt: str | Sequence[Message] | Request, **how: Any) -> Answer:
         """Ask, and wait for the whole answer. Takes what `chat` takes, and raises what its stream raises."""
+        how = hidden(how)
         async with self.chat(prompt, **how) as stream:
             async for _ in stream:
                 pass

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .address import without_credentials
 from .errors import SettingsError
 from .options import ALTERNATIVES, OPTIONS, THINK_LEVELS, nearest, usage
+from .secret import KEY_NAMES, SECRET_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["How", "Parsed", "parse_cell_line", "parse_words", "split_line"]
 
-_KEY_NAMES = ("key", "api_key", "apikey", "ollama_api_key")
-_KEY_OPTIONS = (*_KEY_NAMES, "token", "api_token", "secret", "password", "auth", "authorization", "bearer")
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}\.[A-Za-z0-9_-]{16,}")
 """The form of Ollama's own keys, which no model's name has."""
 _SHORTEST_KEY = 8
@@ -230,8 +229,8 @@ def _is_key(word: str) -> bool:
     name, equals, value = word.partition("=")
     plain = name.lstrip("-").lower().replace("-", "_")
     if name.startswith("-"):
-        return plain in _KEY_OPTIONS or _KEY.search(word) is not None
-    named = equals and plain in _KEY_NAMES and len(value) >= _SHORTEST_KEY and " " not in value
+        return plain in SECRET_NAMES or _KEY.search(word) is not None
+    named = equals and plain in KEY_NAMES and len(value) >= _SHORTEST_KEY and " " not in value
     return bool(named) or _KEY.search(word) is not None
 
 

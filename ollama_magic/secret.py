@@ -15,7 +15,11 @@ from .errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Secret", "Written", "hidden", "parse_key", "redact"]
+__all__ = ["KEY_NAMES", "SECRET_NAMES", "Secret", "Written", "hidden", "parse_key", "redact", "refuse_keys"]
+
+KEY_NAMES: Final = ("key", "api_key", "apikey", "ollama_api_key")
+SECRET_NAMES: Final = (*KEY_NAMES, "token", "api_token", "secret", "password", "auth", "authorization", "bearer")
+"""What people call a key, and what is like one."""
 
 HIDDEN: Final = "***"
 _SHORTEST: Final = 4
@@ -121,16 +125,29 @@ class Written(str):
 
 
 def hidden(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` by setting's name, with a key as a Secret, and a host that has a password as Written."""
+    """`values` by setting's name, with a key as a Secret, and a host that has a password as Written.
+
+    A key by another name is one too: so it is not shown where it is refused.
+    """
     found = dict(values)
-    key = found.get("key")
-    if isinstance(key, str) and key.strip():
-        found["key"] = Secret(key)
+    for name, value in values.items():
+        if str(name).lower() in SECRET_NAMES and isinstance(value, str) and value.strip():
+            found[name] = Secret(value)
     for name in ("host", "trusted_hosts"):
         host = found.get(name)
         if isinstance(host, str) and "@" in host:
             found[name] = Written(host)
     return found
+
+
+def refuse_keys(options: Iterable[object]) -> None:
+    """Raises SettingsError where one of these names of a model's options is that of a key: any server would get it."""
+    for name in options:
+        if str(name).lower() in SECRET_NAMES:
+            raise SettingsError(
+                f"{str(name)!r} is not an option of a model; nothing was sent",
+                hint="For a key use %ollama login, OLLAMA_API_KEY, or in Python connect(key=...).",
+            )
 
 
 def parse_key(text: str) -> Secret:

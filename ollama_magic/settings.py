@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from . import values
 from .errors import SettingsError
 from .hosts import CLOUD, LOCAL, Host, Trusted, may_receive_key
+from .secret import refuse_keys
 from .values import parse_option_value
 
 if TYPE_CHECKING:
@@ -208,18 +209,21 @@ def from_one(name: str, value: Any) -> int:
 def by_setting(given: Mapping[str, Any], caller: str, own: Sequence[str] = ()) -> dict[str, Any]:
     """Keyword arguments as a layer's values: what is no setting is an option of the model, under `options`.
 
-    Raises SettingsError for a name that is nearly a setting's, or (nearly) one of `own`, the parameters of `caller`.
+    Raises SettingsError for a name that is nearly a setting's, or (nearly) one of `own`, the parameters of `caller`;
+    and for a key by another name.
     """
     # A number of numpy's is none to JSON.
     given = {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in given.items()}
     known = {name: value for name, value in given.items() if name in _NAMES and name != "options"}
     unknown = {name: value for name, value in given.items() if name not in _NAMES}
+    refuse_keys(unknown)
     for name in unknown:
         near = values.meant(str(name), tuple(each for each in (*_NAMES, *own) if each != name), _SLIP)
         if near or name in own:
+            sent = f"A server ignores an option that it does not know; options={{{name!r}: ...}} sends it."
             raise SettingsError(
                 f"{caller} has no {name!r}" if near else f"{name!r} is not for a model, but for {caller} itself",
-                hint=f"{near}A server ignores an option that it does not know; options={{{name!r}: ...}} sends it.",
+                hint=near.strip() if "mean key?" in near else f"{near}{sent}",
             )
     options = {**(given.get("options") or {}), **unknown} if unknown else given.get("options")
     return {**known, **({"options": options} if options else {})}

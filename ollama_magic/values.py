@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from .hosts import Host, Trusted, parse_host, parse_trusted
-from .secret import Secret, parse_key
+from .secret import Secret, parse_key, refuse_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,6 +239,7 @@ def option_mapping(value: object) -> dict[str, Any]:
         value = _option_text(value, allowed)
     if not isinstance(value, Mapping):
         raise NotAllowed(allowed)
+    refuse_keys(value)
     found = {}
     for each, setting in value.items():
         if not isinstance(each, str) or not re.fullmatch(r"\w+", each):

@@ -509,6 +509,9 @@ def test_a_slip_of_the_pen_is_refused():
     assert caught.value.hint.startswith("Did you mean model?")
     with pytest.raises(SettingsError, match=r"'repeats' is not for a model, but for evaluate\(\) itself"):
         by_setting({"repeats": 3}, "evaluate()", ("repeats",))
+    with pytest.raises(SettingsError, match=r"has no 'keys'") as caught:
+        by_setting({"keys": "x"}, "ask()")
+    assert caught.value.hint == "Did you mean key?"  # and no word of how to send it all the same
     assert by_setting({"options": {"temprature": 3}}, "ask()") == {"options": {"temprature": 3}}
 
 

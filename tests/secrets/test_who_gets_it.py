@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+import ollama_magic
 from ollama_magic.client import Client
 from ollama_magic.endpoint import endpoint_for
 from ollama_magic.errors import OllamaMagicError, SettingsError
@@ -23,6 +24,8 @@ from tests.secrets.planted import KEY, PASSWORD, found_in, shown, with_password
 from tests.tables import folded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.fake_ollama import FakeOllama
     from tests.secrets.internet import Internet
 
@@ -40,6 +43,51 @@ def asked(**settings: object) -> OllamaMagicError | None:
     except OllamaMagicError as error:
         return error
     return None
+
+
+# ---- as an option of a model -----------------------------------------------------------------------------------
+
+
+async def _asked_by_client(**options: object) -> None:
+    given = [dict(options)]
+    options.clear()
+    async with Client(host="localhost:9", model="m") as client:
+        await client.ask("x", **given.pop())
+
+
+def _python(name: str) -> list[Callable[[], object]]:
+    key = {name: KEY}
+    return [
+        lambda: ollama_magic.ask("x", **key),
+        lambda: ollama_magic.ask("x", options=dict(key)),
+        lambda: ollama_magic.Chat("talk", **key)("x"),
+        lambda: ollama_magic.compare("x", ["m"], **key),
+        lambda: ollama_magic.sweep("x", {"top_k": [1]}, **key),
+        lambda: ollama_magic.sweep("x", {name: [KEY]}),
+        lambda: ollama_magic.map(["a"], "x {text}", **key),
+        lambda: ollama_magic.embed("a", **key),
+        lambda: ollama_magic.evaluate("a", ["m"], ["a"], **key),
+        lambda: ollama_magic.evaluate("a", [{"model": "m", **key}], ["a"]),
+        lambda: ollama_magic.evaluate("a", ["m"], [ollama_magic.judge("Good?", "m", **key)]),
+        lambda: ollama_magic.connect(options=dict(key)),
+        lambda: ollama_magic.connect(**key),
+        lambda: asyncio.run(_asked_by_client(**key)),
+    ]
+
+
+def test_a_key_by_another_name_is_no_option_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server in use would get it, and Ollama writes the options that it does not know into its log."""
+    monkeypatch.setenv("OLLAMA_HOST", "http://localhost:9")
+    calls = [call for name in ("api_key", "API_KEY", "token", "auth") for call in _python(name)]
+    for call in calls:
+        with pytest.raises(SettingsError) as caught:
+            call()
+        assert found_in(f"{caught.value}") == []
+        assert "sends it" not in caught.value.hint
+    monkeypatch.setenv("OLLAMA_MAGIC_OPTIONS", f"api_key={KEY}")
+    with pytest.raises(SettingsError) as caught:
+        ollama_magic.ask("x")
+    assert found_in(f"{caught.value}") == []
 
 
 # ---- by name ---------------------------------------------------------------------------------------------------
