@@ -225,5 +225,12 @@ def by_setting(given: Mapping[str, Any], caller: str, own: Sequence[str] = ()) -
                 f"{caller} has no {name!r}" if near else f"{name!r} is not for a model, but for {caller} itself",
                 hint=near.strip() if "mean key?" in near else f"{near}{sent}",
             )
-    options = {**(given.get("options") or {}), **unknown} if unknown else given.get("options")
+    options = given.get("options")
+    if unknown:
+        if not isinstance(options, Mapping | None):
+            raise SettingsError(
+                f"options is of type {type(options).__name__}, and {next(iter(unknown))!r} stands beside it",
+                hint='Write all of them as options={"top_k": 2}, or each as an argument.',
+            )
+        options = {**(options or {}), **unknown}
     return {**known, **({"options": options} if options else {})}

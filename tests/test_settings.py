@@ -493,6 +493,8 @@ def test_what_is_no_setting_is_an_option_of_the_model():
     }
     assert by_setting({"options": "top_k=20"}, "ask()") == {"options": "top_k=20"}
     assert by_setting({"num_predict": 3}, "ask()") == {"options": {"num_predict": 3}}
+    with pytest.raises(SettingsError, match="options is of type str, and 'top_k' stands beside it"):
+        by_setting({"options": "top_p=1", "top_k": 2}, "ask()")
     numpy = pytest.importorskip("numpy")
     found = by_setting({"seed": numpy.int64(3), "top_p": numpy.float32(0.5)}, "ask()")
     assert found == {"seed": 3, "options": {"top_p": 0.5}}

@@ -72,11 +72,13 @@ class Check:
 # ---- what may be given as a check ------------------------------------------------------------------------------
 
 
-def contains(expected: str, *, case: bool = False) -> Check:
+def contains(expected: str | float, *, case: bool = False) -> Check:
     """The answer has `expected` in it. `{column}` in it is the row's; upper and lower case count only with `case`.
 
-    Any white space is as good as a single space. Raises SettingsError for a text of nothing, which every answer has.
+    A number is taken as it is written, any white space as a single space. Raises SettingsError for a text of nothing,
+    which every answer has, and for what is no text.
     """
+    expected = _text_of(expected)
     if not expected.strip():
         raise SettingsError("an expected text has nothing in it", hint="equals('') is for an answer that is empty.")
 
@@ -88,8 +90,9 @@ def contains(expected: str, *, case: bool = False) -> Check:
     return Check(f"contains {_short(expected)}", test)
 
 
-def equals(expected: str, *, case: bool = False) -> Check:
+def equals(expected: str | float, *, case: bool = False) -> Check:
     """The answer is `expected` and no more, but for the white space around it; otherwise as `contains`."""
+    expected = _text_of(expected)
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
         wanted = filled(expected, row)
@@ -97,6 +100,15 @@ def equals(expected: str, *, case: bool = False) -> Check:
         return same, "" if same else f"it is not “{wanted}”"
 
     return Check(f"equals {_short(expected)}", test)
+
+
+def _text_of(expected: object) -> str:
+    if isinstance(expected, bool) or not isinstance(expected, str | int | float):
+        raise SettingsError(
+            f"an expected text is a string, not of type {type(expected).__name__}",
+            hint="Where one of several is enough, a function: lambda answer: 'Rome' in answer or 'Roma' in answer",
+        )
+    return str(expected)
 
 
 def parses(schema: Any) -> Check:

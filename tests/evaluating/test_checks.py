@@ -43,6 +43,8 @@ CASES: list[tuple[Any, str, bool]] = [
     ('{"a": 1}', 'here: {"a": 1}', True),
     ("n = {n}", "N = 7", True),
     (contains("Paris", case=True), "paris", False),
+    (contains(17), "in 1789", True),
+    (equals(4), "4", True),
     (equals("yes"), " Yes\n", True),
     (equals("yes"), "yes, of course", False),
     (equals("Yes", case=True), "yes", False),
@@ -84,6 +86,13 @@ def test_scores_and_reasons_are_kept() -> None:
     assert verdict(lambda answer: (False, "too\nshort"), "x").reason == "too short"
     assert verdict("Paris", "Rome").reason == "“Paris” is not in it"
     assert "year" in verdict("name: str, year: int", '{"name": "a"}').reason
+
+
+def test_an_expected_text_is_a_text() -> None:
+    for given in (None, ["Rome", "Roma"], True):
+        for check in (contains, equals):
+            with pytest.raises(SettingsError, match=f"not of type {type(given).__name__}"):
+                check(given)  # type: ignore[arg-type]
 
 
 async def in_time(answer: str) -> bool:
