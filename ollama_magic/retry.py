@@ -1,13 +1,13 @@
-"""Sending a request until it is answered or will not be: what is tried again, when, and what is said if it fails.
+"""Sending a request with retries: which failures are retried, when, and the error if they persist.
 
-Only before the first byte of an answer, and only what may heal by itself:
+Only before the first byte of an answer, and only transient failures:
 
-    the connection could not be made        again, but not where a local server refuses it: nobody listens
-    an idle connection had been closed      again at once, on a new one
-    502, 503, 504, and a busy 429           again, after Retry-After where the server says so
+    the connection could not be made        retried, except if a local server refuses it: nothing listens there
+    an idle connection had been closed      retried at once, on a new one
+    502, 503, 504, and a busy 429           retried, after Retry-After if the server sent it
     everything else (401, 402, 403, quota)  never
 
-A 504 after a long wait is a proxy's own limit: asking again would make the server start over.
+A 504 after a long wait is a proxy's own timeout: a retry would make the server start over.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Retry", "lost", "send", "target_of", "without_key"]
 
 ERROR_BODY: Final = 1_000_000
-"""Bytes of an error's body that are read."""
+"""The most bytes read of an error response's body."""
 _ERROR_BODY_S: Final = 10.0
 _LONG_WAIT_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how soon. Waits are seconds; `sleep`, `clock` and `chance` (0 to 1) are there to be replaced."""
+    """The retry policy. Waits are seconds; `sleep`, `clock` and `chance` (0 to 1) can be replaced, as in tests."""
 
     tries: int = 3
     first_s: float = 0.5
@@ -51,10 +51,10 @@ class Retry:
     chance: Callable[[], float] = random.random
 
     def wait_s(self, attempt: int, retry_after: float | None = None) -> float | None:
-        """Seconds before the try that follows `attempt` (from 0), None if there shall be none.
+        """Seconds to wait after `attempt` (from 0) before the next, None for no retry.
 
-        Twice as long each time, and up to twice that by chance, so that many clients do not come back at once. What
-        the server asks for counts; if that is more than `longest_s`, waiting is left to the reader.
+        Exponential backoff, doubling, with jitter up to twice that, so that many clients do not return at once. The
+        server's `retry_after` takes precedence; if that is more than `longest_s`, there is no retry.
         """
         if attempt + 1 >= self.tries:
             return None
@@ -74,7 +74,7 @@ class Call:
 
 
 def target_of(endpoint: Endpoint, call: Call) -> Target:
-    """The request for messages, without credentials."""
+    """A description of the request for messages, without credentials."""
     return Target(
         method=call.method,
         url=f"{endpoint.host.url}{call.path}",
@@ -93,10 +93,10 @@ async def send(
     tell: Callable[[Progress], None] | None = None,
     on_sent: Callable[[], None] | None = None,
 ) -> Exchange:
-    """The answer to `call`, its head come and its status 2xx; to be closed by the caller.
+    """The response to `call`, with its head received and status 2xx; the caller closes it.
 
-    `tell` gets a Progress before each wait, `on_sent` is called when a request is out. Raises Unreachable, the
-    ResponseError that the server gave, or Unsupported.
+    `tell` gets a Progress before each wait, `on_sent` is called whenever a request was sent. Raises Unreachable, the
+    server's ResponseError, or Unsupported.
     """
     attempt = stale = 0
     while True:
@@ -128,7 +128,7 @@ async def send(
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """The server answered, with an error."""
+    """The server answered with an error; `again`: it may be retried."""
 
     error: OllamaMagicError
     status: int
@@ -144,8 +144,8 @@ async def _attempt(
         )
     except Failure as failure:
         return failure.with_traceback(None)
-    except OllamaMagicError as odd:  # a redirect that is not followed: where to, the server says
-        odd.__cause__ = odd.__context__ = None  # nor what of it the variables of those frames hold
+    except OllamaMagicError as odd:  # such as a redirect that is not followed, whose target may contain the key
+        odd.__cause__ = odd.__context__ = None  # the variables of those frames may hold it too
         return _Refused(without_key(odd, endpoint).with_traceback(None), 0, again=False)
     if 200 <= exchange.status < 300:
         return exchange
@@ -153,10 +153,10 @@ async def _attempt(
         async with asyncio.timeout(_ERROR_BODY_S):
             body = await exchange.read(ERROR_BODY)
     except (BodyBroken, TimeoutError):
-        body = b""  # the status alone has to tell
+        body = b""  # the status alone has to do
     finally:
         await exchange.aclose()
-    # Before it is read: a message keeps only so much of a body, and half a key would not be found in it.
+    # Redacted before parsing: a message truncates the body, and a truncated key would not be recognised.
     shown = redact(body.decode("utf-8", "replace"), endpoint.secrets).encode()
     error = error_from_response(exchange.status, shown, exchange.headers, target_of(endpoint, call))
     again = isinstance(error, Busy | ServerError) and exchange.status in (429, 502, 503, 504)
@@ -164,7 +164,7 @@ async def _attempt(
 
 
 def without_key(error: OllamaMagicError, endpoint: Endpoint) -> OllamaMagicError:
-    """`error`, which has a server's words in it, without the key that the server may have echoed."""
+    """`error`, which quotes the server, with the key redacted that the server may have echoed."""
     error.message = redact(error.message, endpoint.secrets)
     error.hint = redact(error.hint, endpoint.secrets)
     error.args = (error.message,)
@@ -175,11 +175,11 @@ def _may_heal(failure: Failure, endpoint: Endpoint) -> bool:
     if failure.kind == "refused":
         return endpoint.mode == "cloud"
     if failure.kind == "closed":
-        return False  # a new connection: the server took the request and gave up on it
+        return False  # on a new connection: the server accepted the request and dropped it
     return failure.kind == "timeout" or (failure.kind in ("no route", "unknown host") and failure.temporary)
 
 
-# ---- nobody there ----------------------------------------------------------------------------------------------
+# ---- no answer -------------------------------------------------------------------------------------------------
 
 _WHAT: Final[dict[FailureKind, str]] = {
     "refused": "no server at {where} ({detail}{origin})",

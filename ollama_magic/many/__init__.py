@@ -1,4 +1,4 @@
-"""Many requests under a limit: what compare, map and evaluate run on. Pure asyncio; knows no client."""
+"""Many requests under a concurrency limit: the base of compare, map and evaluate. Pure asyncio; knows no client."""
 
 from __future__ import annotations
 

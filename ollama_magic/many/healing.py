@@ -1,11 +1,11 @@
-"""What is tried again, and when. Pure.
+"""Which errors are retried, and when. Pure.
 
-too many requests (Busy)        again, after Retry-After where the server says so; fewer at once from then on
-502, 503, 504                   again; a 504 after a long wait never, since the server would start over
-no answer at all                again; twice in a row, and the server is set aside for a while
-silence (Stalled)               again, fewer at once, where the server answered others meanwhile: it waited behind them
-one of several has no model     somewhere else, and never there
-everything else                 never
+too many requests (Busy)        retried, after Retry-After if the server sent it; at lower concurrency from then on
+502, 503, 504                   retried; never a 504 after a long wait, since the server would start over
+unreachable                     retried; twice in a row, and the server is set aside for a while
+silence (Stalled)               retried at lower concurrency if the server answered others meanwhile: it was queued
+one of several lacks the model  retried on another server, never on that one
+everything else                 never retried
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["PATIENT", "Try", "wait_after"]
 
 PATIENT: Final = Retry(tries=8, first_s=0.5, longest_s=60.0)
-"""How often and how soon: over a minute or two."""
+"""The default policy: its tries span a minute or two."""
 _LONG_WAIT_S: Final = 20.0
 _LOST_IN_A_ROW: Final = 2
-"""How many requests in a row without an answer set a server aside: one alone may be the request's own doing."""
+"""Unanswered requests in a row that set a server aside: a single one may be the request's own fault."""
 _LOST_ALONE: Final = 3
-"""How often a request may get no answer from a server that answers others."""
+"""Tries of a request that gets no answer from a server that answers others."""
 _GATEWAY: Final = (502, 503, 504)
 _GATEWAY_IN_A_ROW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One that failed: where, from when to when by the event loop's clock, and the how-manieth it was, from 1."""
+    """A failed attempt: its server, its start and end by the event loop's clock, and its number, from 1."""
 
     place: Place
     began: float
@@ -43,7 +43,7 @@ class Try:
 
 
 def wait_after(error: Exception, tried: Try, hosts: Hosts, retry: Retry) -> float | None:
-    """Seconds until the work is tried again, None for never; what the error tells of its server is noted there."""
+    """Seconds until the next attempt, None for no retry; also records in the server's state what the error implies."""
     place = tried.place
     wait = retry.wait_s(tried.number - 1, error.retry_after if isinstance(error, ResponseError) else None)
     if isinstance(error, Unreachable):

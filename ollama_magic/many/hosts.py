@@ -1,10 +1,9 @@
-"""Several servers for the same requests: the least busy one first, one that does not answer set aside for a while.
+"""Load balancing over several servers: the least busy one first, one that does not answer set aside for a while.
 
-Strategy: each server has a limit of its own, since they may be of different sizes. One that is set aside is tried
-again by a single request after 1, 2, 4, ... seconds, and is a server like the others as soon as that is answered.
-More is on its way to a server than it answers at once, and nobody knows beforehand how slow it is: when there is
-nothing more to ask, requests may wait for long at a slow one while a quick one is idle. `overdue` says which had better
-move.
+Strategy: each server has its own limit, since their capacities may differ. One that is set aside is probed by a single
+request after 1, 2, 4, ... seconds, and takes requests like the others as soon as a probe is answered. A server is sent
+more than it processes concurrently, and its speed is not known beforehand: once there is nothing more to send,
+requests may be queued for long at a slow server while a fast one is idle. `overdue` says which request should move.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ __all__ = ["Hosts", "Place"]
 _FIRST_ASIDE_S: Final = 1.0
 _LONGEST_ASIDE_S: Final = 60.0
 _RECENT: Final = 16
-"""Of so many answers, about, a server's usual time is the mean."""
+"""About how many of the latest answers a server's mean time is taken over."""
 _MUCH_LONGER: Final = 2.0
-"""A request moves where it is expected to wait so many times as long as the idle server usually takes."""
+"""A request moves if its expected wait is this many times the idle server's mean time."""
 
 
 class Place:
-    """One server: its name, its limit, and since when and how often it has failed."""
+    """The state of one server: its name, its limiter, its load, failures and timings."""
 
     def __init__(self, name: str, limiter: Limiter, aside_s: float = _FIRST_ASIDE_S) -> None:
         self.name = name
@@ -39,55 +38,55 @@ class Place:
         self.failures = 0
         """How many times it was set aside since it last answered."""
         self.problem = ""
-        """What was last wrong with it, while it is set aside."""
+        """Why it was last set aside."""
         self.free_at = 0.0
-        """When it may be asked again, by the event loop's clock; infinite for never."""
+        """When it may get requests again, by the event loop's clock; infinite for never."""
         self.probing = False
-        """Whether a request is on its way that will tell whether it is there again."""
+        """Whether a request is in flight that probes whether it is back."""
         self.asked = 0
-        """How many requests began here."""
+        """Number of requests sent here."""
         self.answers = 0
         """How many of them were answered."""
         self.usual_s = 0.0
-        """Seconds from a request to its answer, the mean of the last ones."""
+        """Seconds from a request to its answer: a running mean of the latest ones."""
         self._strikes = 0
-        # For how long it had something to do, until it last had nothing; and since when it has.
+        # Seconds of its past busy periods, and the start of the current one.
         self._busy_s = self._busy_since = 0.0
 
     def begins(self, now: float) -> float:
-        """A request begins; what to give to `ends`."""
+        """Record the start of a request; returns what to pass to `ends`."""
         if not self.limiter.busy:
             self._busy_since = now
         self.asked += 1
         return self.limiter.began()
 
     def ends(self, now: float, entered: float, *, refused: bool) -> None:
-        """A request ended, however it did."""
+        """Record the end of a request, whatever its result."""
         self.limiter.ended(entered, refused=refused)
         if not self.limiter.busy:
             self._busy_s += now - self._busy_since
 
     def room(self, now: float) -> int:
-        """How many requests may begin here now."""
+        """How many more requests may start here now."""
         if now < self.free_at:
             return 0
         return int(not self.probing) if self.failures else self.limiter.room
 
     def works(self, now: float, seconds: float) -> None:
-        """It answered, after `seconds`."""
+        """Record an answer, which took `seconds`."""
         self.answered_at = now
         self.answers += 1
         self.usual_s += (seconds - self.usual_s) / min(self.answers, _RECENT)
         self.failures = self._strikes = 0
 
     def rests(self, until: float) -> None:
-        """It asked not to be asked before `until`."""
+        """Send it nothing before `until`, as it asked."""
         self.free_at = max(self.free_at, until)
 
     def strike(self, now: float, began: float, most: int, problem: str = "") -> None:
-        """A request that began at `began` failed, with `problem`; the `most`-th in a row sets it aside.
+        """Record that a request started at `began` failed with `problem`; the `most`-th in a row sets the server aside.
 
-        What was sent before it was last set aside tells nothing new.
+        A request sent before the server's current pause ends adds nothing new and is ignored.
         """
         if began < self.free_at:
             return
@@ -99,23 +98,23 @@ class Place:
             self.free_at = now + min(_LONGEST_ASIDE_S, self._aside_s * 2.0 ** (self.failures - 1))
 
     def waits_from(self, seconds: float) -> float:
-        """From when on its last request is expected to wait longer than `seconds`, by how fast it has answered so far.
+        """When its last request's expected wait starts to exceed `seconds`, from its answer rate so far.
 
-        One that has not answered yet is taken to be about to.
+        A server that has not answered yet is assumed to be about to.
         """
         return self._busy_since - self._busy_s + seconds * (self.answers + 1) / max(self.limiter.busy, 1)
 
     def leave(self, problem: str = "") -> None:
-        """It will never answer these requests, because of `problem`."""
+        """Use it no more: it cannot serve these requests, because of `problem`."""
         self.problem = problem
         self.failures = max(self.failures, 1)
         self.free_at = math.inf
 
 
 class Hosts:
-    """Servers by name, for `run_many`; without names a single one called "".
+    """Servers by name, for `run_many`; without names, a single one named "".
 
-    One that is set aside is tried again after `aside_s` seconds, then after twice as many, and so on.
+    One that is set aside is probed after `aside_s` seconds, then after twice as many, and so on.
     """
 
     def __init__(self, names: Sequence[str] = (), *, aside_s: float = _FIRST_ASIDE_S) -> None:
@@ -131,10 +130,10 @@ class Hosts:
         )
 
     def pick(self, now: float, avoid: str = "") -> Place | None:
-        """Where the next request goes: where the fewest are on their way, by turns where these are as many.
+        """The server for the next request: the one with the fewest in flight, on a tie the one sent the fewest so far.
 
-        `avoid` only if there is no other; None where there is no room. What a server could take at once does not
-        count: limits found by trying differ by chance, and with them as weights equal servers had unequal shares.
+        `avoid` only if there is no other; None if there is no room. The limits are not weights: adaptive limits
+        differ by chance, and as weights they gave equal servers unequal shares.
         """
         free = [place for place in self.places if place.room(now) > 0]
         if len(free) < 2:
@@ -142,9 +141,9 @@ class Hosts:
         return min(free, key=lambda place: (place.name == avoid, place.limiter.busy, place.asked))
 
     def overdue(self, now: float, among: Iterable[Place]) -> tuple[float, Place, Place] | None:
-        """Of `among`, the server whose last request had better move first: from when on, from where, and where to.
+        """Which of the servers `among` should give up its last request: from what time on, from which, and to which.
 
-        None where no server that is known to answer has room.
+        None if no server that is known to answer has room.
         """
         idle = [each for each in self.places if each.answers and not each.failures and each.room(now) > 0]
         if not idle:
@@ -158,33 +157,33 @@ class Hosts:
         return when, slow, quick
 
     def room(self, now: float) -> int:
-        """How many requests may begin now."""
+        """How many more requests may start now, on all servers together."""
         return sum(max(0, place.room(now)) for place in self.places)
 
     @property
     def aside(self) -> dict[str, str]:
-        """Those that are set aside now, by name, and what was wrong with each."""
+        """The servers that are set aside now, by name, with the reason for each."""
         return {place.name: place.problem for place in self.places if place.failures}
 
     @property
     def limit(self) -> int:
-        """How many may run at once, on all servers together that are not set aside."""
+        """The total concurrency limit of all servers that are not set aside."""
         return sum(place.limiter.limit for place in self.places if not place.failures)
 
     def wakes_at(self, now: float) -> float:
-        """When the first of those that wait may be asked again; infinite for never."""
+        """When the first of the paused servers may get requests again; infinite for never."""
         return min((place.free_at for place in self.places if place.free_at > now), default=math.inf)
 
     @property
     def several(self) -> bool:
-        """Whether there is more than one that may still answer."""
+        """Whether more than one server may still answer."""
         return sum(place.free_at < math.inf for place in self.places) > 1
 
     def others(self, place: Place) -> bool:
-        """Whether another than `place` may still answer."""
+        """Whether a server other than `place` may still answer."""
         return any(each.free_at < math.inf for each in self.places if each is not place)
 
     def gone(self, tries: int) -> bool:
-        """Whether all failed so often that no more is to be hoped for: `tries` times, twice if none ever answered."""
+        """Whether every server is given up: set aside `tries` times, or at most twice if none has ever answered."""
         most = tries if any(place.answered_at > -math.inf for place in self.places) else min(tries, 2)
         return all(place.failures >= most or place.free_at == math.inf for place in self.places)

@@ -1,4 +1,4 @@
-"""One piece of work: what it is given, what becomes of it, and what is known of it on its way."""
+"""One job: what it is given, its outcome, and its state while it is scheduled."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What a piece of work may use: the server it goes to ("" where there is only one), and which try this is.
+    """What an attempt is given: its server ("" if there is only one) and its number, from 1.
 
-    `begun` is to be called when its answer begins: it is then no longer moved to another server.
+    Call `begun` when the answer starts: the request is then no longer moved to another server.
     """
 
     host: str = ""
@@ -30,7 +30,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Item, T]):
-    """What came of one item: its `value`, or the `error` of its last try. `seconds` are those of the last try."""
+    """The result of one item: its `value`, or the `error` of its last attempt, which took `seconds`."""
 
     index: int
     item: Item
@@ -42,7 +42,7 @@ class Outcome(Generic[Item, T]):
 
 
 class Job(Generic[Item]):
-    """One item on its way."""
+    """The scheduling state of one item."""
 
     __slots__ = ("attempts", "began", "entered", "index", "item", "moves_to", "place", "probes", "stays")
 
@@ -53,11 +53,11 @@ class Job(Generic[Item]):
         self.entered = 0.0
         self.place: Place | None = None
         self.probes = False
-        """Whether this try is the one that tells whether a server is there again."""
+        """Whether this attempt probes a server that was set aside."""
         self.moves_to: Place | None = None
-        """Where it shall be asked instead, while it is taken back."""
+        """The server it moves to, from its cancellation until it is sent there."""
         self.stays = False
-        """Whether it is not moved: its answer has begun, or it was moved once."""
+        """Whether it must not be moved: its answer has started, or it was moved once."""
 
     def begun(self) -> None:
         self.stays = True

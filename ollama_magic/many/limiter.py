@@ -1,19 +1,20 @@
-"""How many requests at once: a number that finds itself. Pure but for the clock.
+"""An adaptive concurrency limit. Pure but for the clock.
 
-Strategy: after each round (as many answers as the limit) the rate of answers is looked at.
+Strategy: after each round (at least as many answers as the limit) the throughput is evaluated.
 
-    begins    each round that was clearly faster than the best doubles the limit; two in a row that were not end that
-    halves    where requests seem to wait in a queue, half as many are tried, for as long as that is no slower: others
-              who ask the same server wait behind what we have sent
-    settles   at what was best, with half as many more, so that the server always has the next request at hand
-    goes on   every few rounds a quarter more is tried, and kept only if it is faster; now and then half as many
-    refused   each "too many" takes one away, since those that were not refused are what the server takes; but one in
-              ten is taken for chance. What was tried last is then not tried again for twice as long
+    start     each round that is clearly faster than the best doubles the limit; two in a row that are not end this
+    halve     where requests seem to be queued, half the limit is tried, again as long as that is no slower: other
+              clients of the server wait behind our queue
+    settle    at the best limit plus a half, so that the server always has the next request at hand
+    probe     every few rounds a quarter more is tried, and kept only if it is faster; now and then half as many
+    refusal   each "too many requests" lowers the limit by one, since the server takes those that it did not refuse;
+              but one per ten answers is put down to chance. After a refused probe, the pause between probes doubles
 
-The rate is that of Little's law: how many were on their way, by how long each was. Answers often come in waves, whose
-edges a count would trip over. Only requests that began after the last change count: they have seen what it does. The
-same law says how many would do, if an answer takes as long as the first ones did, before which nobody waited: where
-those are far fewer than are sent, or more, since the first ones waited for the model to load, halving finds out.
+The throughput is that of Little's law: mean requests in flight divided by mean latency. Answers often come in waves,
+whose edges would distort a plain count. Only requests that started after the last change count: they have seen its
+effect. The same law gives the concurrency that would be enough at the latency of the first answers, which hardly
+queued: if that is far below the limit, or above it because the first ones waited for the model to load, halving is
+tried.
 """
 
 from __future__ import annotations
@@ -30,30 +31,30 @@ __all__ = ["Limiter"]
 _Phase = Literal["doubling", "halving", "settled", "trying"]
 
 _FASTER: Final = 1.3
-"""How much faster twice as many must be to count as faster: the first of them find a queue that is still short, and
+"""Gain in throughput for a doubled limit to count as faster: its first requests find a queue that is still short, and
 look up to a fifth faster than those that follow."""
 _A_LITTLE_FASTER: Final = 1.1
 _NO_SLOWER: Final = 0.9
-"""How fast half as many must be to count as no slower: if all of them had been needed, it would be a half."""
+"""Share of the throughput for a halved limit to count as no slower: if all had been needed, it would be a half."""
 _MORE: Final = 1.25
 _AT_HAND: Final = 1.5
-"""So much of what it takes at once is sent: a server has its next work at hand while we are busy with the last."""
+"""Requests sent per request processed concurrently: the server has its next one at hand while we handle the last."""
 _ROUNDS_BETWEEN: Final = 8
 _LONGEST_BETWEEN: Final = 256
 _MORE_BETWEEN: Final = 4
 _MOST_BETWEEN: Final = 32
-"""How often more is tried before half as many are: twice as often each time that this was slower."""
+"""Upward probes before a halved limit is tried: doubled, up to _MOST_BETWEEN, each time that halving was slower."""
 _CREDIT: Final = 0.1
 _MOST_CREDIT: Final = 4.0
-"""Each answer allows for a tenth of a refusal, and at most so many are allowed for at once."""
+"""Each answer excuses a tenth of a refusal; this is the most refusals that can be excused in a row."""
 _FEWEST: Final = 8
-"""Answers in the smallest round: the rate of fewer says nothing."""
+"""Answers in the smallest round: the throughput of fewer says nothing."""
 _FEWEST_LATER: Final = 16
-"""Where less is at stake, a round is longer and surer."""
+"""The same after doubling has ended: less is at stake then, so rounds are longer and surer."""
 
 
 class Limiter:
-    """Allows `limit` requests at once: from `least` to `most`, `start` at first; always `start` unless `adapt`."""
+    """Allows `limit` concurrent requests: `start` at first, then `least` to `most`; always `start` unless `adapt`."""
 
     def __init__(
         self,
@@ -69,18 +70,18 @@ class Limiter:
         self.adapt = adapt
         self.least, self.most = (min(least, start), max(most, start)) if adapt else (start, start)
         self.busy = 0
-        """How many run now."""
+        """Requests in flight."""
         self._start, self._clock = start, clock
         self._limit = self._best_limit = float(start)
         self._best_rate = 0.0
         self._phase: _Phase = "doubling"
         self._missed = self._doubled = self._halved = False
-        self._bare = True  # whether the best limit is what the server takes at once, with nothing on top
+        self._bare = True  # whether the best limit has no headroom on top yet
         self._wait = self._between = _ROUNDS_BETWEEN
         self._up = self._up_between = _MORE_BETWEEN
-        # How long the first answers took, before which hardly any others were waiting.
+        # The mean latency of the first answers, which hardly queued, and their number.
         self._first_s, self._first = 0.0, 0
-        # Of the round: since when, how many answers took how many seconds in all, and how much was on its way.
+        # The round: its start and last update; request-seconds in flight; the answers' number and total latency.
         self._since = self._at = clock()
         self._load = self._seconds = 0.0
         self._answers = self._refused = 0
@@ -88,27 +89,27 @@ class Limiter:
 
     @property
     def limit(self) -> int:
-        """How many may run at once."""
+        """How many requests may run concurrently."""
         return int(self._limit)
 
     @property
     def room(self) -> int:
-        """How many more may begin."""
+        """How many more may start."""
         return self.limit - self.busy
 
     def another(self) -> Limiter:
-        """One like this was at first, for another server."""
+        """A new limiter with the initial state of this one, for another server."""
         return Limiter(self._start, self.least, self.most, adapt=self.adapt, clock=self._clock)
 
     def began(self) -> float:
-        """A request begins; what to give to `ended`."""
+        """Record the start of a request; returns what to pass to `ended`."""
         now = self._clock()
         self._pass(now)
         self.busy += 1
         return now
 
     def ended(self, began: float, *, refused: bool = False) -> None:
-        """A request ended; `refused`: the server said that there were too many."""
+        """Record the end of a request; `refused`: the server said that there were too many."""
         now = self._clock()
         self._pass(now)
         self.busy -= 1
@@ -128,8 +129,8 @@ class Limiter:
                 self._look(now)
 
     def _pass(self, now: float) -> None:
-        """Time goes by."""
-        # It has not begun, or nothing was to be done for a while, or more than the limit are still on their way.
+        """Account for the time since the last event."""
+        # The round restarts while nothing is in flight and none is answered, or more than the limit is in flight.
         if self.busy > self.limit or (not self.busy and not self._answers):
             self._since, self._load = now, 0.0
             self._answers, self._seconds = 0, 0.0
@@ -145,11 +146,11 @@ class Limiter:
             self._limit = max(self.least, self._limit - 1)
 
     def _look(self, now: float) -> None:
-        """A round is over."""
+        """Evaluate the round that ends now, and choose the next limit."""
         on_their_way = self._load / max(now - self._since, 1e-9)
         rate = on_their_way / max(self._seconds / self._answers, 1e-9)
         if self._refused:
-            if self._phase != "settled":  # what was tried was too many
+            if self._phase != "settled":  # the limit being tried was too high
                 self._between = min(2 * self._between, _LONGEST_BETWEEN)
             self._settle(self._limit, rate)
         else:
@@ -167,13 +168,13 @@ class Limiter:
 
     def _when_doubling(self, rate: float) -> None:
         if not self._best_rate and self._seem_to_wait(rate):
-            self._best(rate)  # no more of them, until it is known whether fewer would do
+            self._best(rate)  # no increase until it is known whether fewer would do
             self._missed = True
         elif rate > self._best_rate * _FASTER:
             self._best(rate)
             self._limit = self._within(2 * self._limit)
             self._missed, self._doubled = False, True
-        elif not self._missed:  # a round may be slow for other reasons: one more
+        elif not self._missed:  # a round may be slow for other reasons: repeat it once
             self._missed = True
         elif self._seem_to_wait(rate):
             self._halve(rate)
@@ -181,7 +182,7 @@ class Limiter:
             self._settle_above()
 
     def _seem_to_wait(self, rate: float) -> bool:
-        """Whether fewer at once may do; asked until that was tried."""
+        """Whether lower concurrency may do: requests seem to be queued, and halving was not tried yet."""
         enough = rate * self._first_s / self._best_limit
         return not self._halved and not 0.5 <= enough <= 1.25
 
@@ -195,7 +196,7 @@ class Limiter:
                 self._settle_above()
             return
         self._up_between = min(2 * self._up_between, _MOST_BETWEEN)
-        if not self._doubled and self._best_limit == self._start:  # all of them were needed, perhaps more
+        if not self._doubled and self._best_limit == self._start:  # all were needed, perhaps more
             self._phase, self._missed = "doubling", False
             self._limit = self._within(2 * self._best_limit)
             self._doubled = True
@@ -210,7 +211,7 @@ class Limiter:
             self._settle(self._best_limit, rate)
 
     def _when_settled(self, rate: float) -> None:
-        # The server's pace may change, and a comparison with what it once was would say nothing.
+        # The server's speed may change, and a comparison with an old measurement would say nothing.
         self._best_rate = (self._best_rate + rate) / 2
         self._wait -= 1
         if self._wait > 0:
@@ -236,7 +237,7 @@ class Limiter:
         self._limit = self._within(self._best_limit / 2)
 
     def _settle_above(self) -> None:
-        """At the best limit, with more on top of what the server takes at once."""
+        """Settle at the best limit, with headroom added if it has none yet."""
         limit = math.ceil(_AT_HAND * self._best_limit) if self._bare else self._best_limit
         self._settle(self._within(limit), self._best_rate)
 

@@ -1,15 +1,15 @@
-"""N pieces of work under a limit: taken lazily, tried again where that may help, handed out as they end.
+"""N jobs under a concurrency limit: taken lazily, retried where that may help, yielded as they complete.
 
     async with aclosing(run_many(rows, work, limiter=Limiter())) as outcomes:
         async for outcome in outcomes:
             ...
 
 Strategy: the generator itself is the scheduler. It takes an item only when there is room for it, so a million of them
-are never held, and it takes none while its reader is busy. It begins one at a time, with a turn of the loop between
-two: so the first request is sent while the second is prepared, and not once all of them are. A piece of work that
-failed and may heal waits in a heap, without occupying its slot. When there is nothing more to begin, what still waits
-at a slow server is taken back and asked at one that has nothing to do. Closing the generator cancels what runs and
-waits until it has closed what it held.
+are never held in memory, and it takes none while its consumer is busy. It starts one job at a time, with an iteration
+of the event loop between two: so the first request is sent while the second is prepared, not when all of them are. A
+failed job that is to be retried waits in a heap and holds no slot. When nothing more is left to start, requests still
+queued at a slow server are cancelled and sent to an idle one. Closing the generator cancels the running jobs and waits
+until they have released their resources.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["run_many"]
 
 _AHEAD: Final = 4
-"""Of items that have to be awaited, so many-th a part of the limit is taken ahead."""
+"""Items of an async iterable are read ahead by the limit divided by this."""
 
 
 async def run_many(
@@ -49,12 +49,13 @@ async def run_many(
     retry: Retry = PATIENT,
     ends: Callable[[Exception], bool] = lambda _: False,
 ) -> AsyncGenerator[Outcome[Item, T], None]:
-    """Run `work` for each item, as many at once as `limiter` allows for each of `hosts`; outcomes as they end.
+    """Run `work` for each item, as concurrently as `limiter` allows on each of `hosts`; yields outcomes as they end.
 
-    `healing` says what is tried again; `work` should not do so itself: give its client `Retry(tries=1)`. A server that
-    cannot be reached is set aside and tried again; when that is so of all of them everything ends, soon where none
-    ever answered. An error that `ends` is true of ends everything too: what has not begun gets that error as its
-    outcome, with 0 attempts. Other exceptions of `work` are outcomes as well.
+    `healing` says what is retried; `work` should not retry by itself: give its client `Retry(tries=1)`. A server that
+    cannot be reached is set aside and probed later; once all of them are given up, which is soon if none ever
+    answered, everything ends. So it does at an error for which `ends` is true: an item that has not started gets that
+    error as its outcome, with 0 attempts, and so does a retry still waiting. Other exceptions of `work` are outcomes
+    as well.
     """
     many: _Many[Item, T] = _Many(work, hosts or Hosts(), limiter, retry, ends)
     feeding = many.feed(items)
@@ -88,14 +89,14 @@ class _Many(Generic[Item, T]):
         self._ended: deque[tuple[Job[Item], asyncio.Task[T]]] = deque()
         self._over: Exception | None = None
         self._idle_since = math.inf
-        """Since when there has been nothing new to begin."""
+        """Since when there has been nothing new to start."""
         self._wake: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # ---- items -------------------------------------------------------------------------------------------------
 
     def feed(self, items: Iterable[Item] | AsyncIterable[Item]) -> asyncio.Task[None] | None:
-        """Where items come from; a task where they have to be awaited."""
+        """Set the source of items; for an async iterable, returns the task that reads it."""
         if isinstance(items, AsyncIterable):
             return self._loop.create_task(self._take(aiter(items)))
         self._source = iter(items)
@@ -106,7 +107,7 @@ class _Many(Generic[Item, T]):
             while True:
                 await self._wanted.wait()
                 self._taken.append(await anext(items))
-                # A few ahead: one at a time, each would wait for a turn of a loop that is busy with all the others.
+                # Read a few ahead: one at a time, each would wait for an iteration of a busy event loop.
                 if len(self._taken) >= max(1, self._hosts.room(self._loop.time()), self._hosts.limit // _AHEAD):
                     self._wanted.clear()
                 self._wake_up()
@@ -121,7 +122,7 @@ class _Many(Generic[Item, T]):
                 await items.aclose()
 
     def _next(self, now: float) -> Job[Item] | None:
-        """What is to be done next, None where there is nothing now."""
+        """The next job to start, None if there is none now."""
         if self._later and self._later[0][0] <= now:
             return heapq.heappop(self._later)[2]
         if self._source is not None and not self._exhausted:
@@ -129,7 +130,7 @@ class _Many(Generic[Item, T]):
                 return Job(next(self._count), next(self._source))
             except StopIteration:
                 self._exhausted = True
-            except Exception as error:  # raised when what runs has ended
+            except Exception as error:  # raised once the running jobs have ended
                 self._exhausted, self._failure = True, error
         if not self._exhausted:
             self._wanted.set()
@@ -159,7 +160,7 @@ class _Many(Generic[Item, T]):
             await self._wait(now)
 
     def _begin(self, now: float) -> bool:
-        """Begin one if there is room for it; whether there was one."""
+        """Start a job if there is one and room for it; returns whether it did."""
         place = None if self._over is not None else self._hosts.pick(now)
         job = None if place is None else self._next(now)
         if place is None or job is None:
@@ -168,7 +169,7 @@ class _Many(Generic[Item, T]):
             self._idle_since = math.inf
         if job.moves_to is not None and job.moves_to.room(now) > 0:
             place = job.moves_to
-        elif job.place is place:  # it failed there: rather somewhere else
+        elif job.place is place:  # it failed there: prefer another server
             place = self._hosts.pick(now, avoid=place.name) or place
         job.place, job.began, job.moves_to = place, now, None
         job.attempts += 1
@@ -180,14 +181,14 @@ class _Many(Generic[Item, T]):
         return True
 
     def _move(self, now: float) -> float:
-        """Take back a request that waits at a slow server while another one has nothing to do; when to look again.
+        """Cancel a request that is queued at a slow server, to move it to an idle one; returns when to check again.
 
-        One at a time. Where more items may come, only once none has come for as long as an answer usually takes; and
-        none any more where everything ends.
+        One at a time; while more items may come, only once none has come for the idle server's mean time; and none
+        once everything is ending.
         """
         if self._over is not None or not self._hosts.several:
             return math.inf
-        last: dict[Place, asyncio.Task[T]] = {}  # they are in the order in which they began
+        last: dict[Place, asyncio.Task[T]] = {}  # self._running is in starting order
         for task, job in self._running.items():
             if job.moves_to is not None:
                 return math.inf
@@ -212,14 +213,14 @@ class _Many(Generic[Item, T]):
         self._wake_up()
 
     def _rest(self) -> Iterator[Job[Item]]:
-        """What is not begun any more."""
+        """The jobs that will not be started any more."""
         while self._later:
             yield heapq.heappop(self._later)[2]
         while (job := self._next(math.inf)) is not None:
             yield job
 
     async def _wait(self, now: float) -> None:
-        """Until something ended, came in or, after `now`, is due: what was due by then waits for room alone."""
+        """Wait until a job ends, an item arrives or something falls due after `now`; what is already due lacks room."""
         due = min((at for at, *_ in self._later[:1] if at > now), default=math.inf)
         due = min(due, self._hosts.wakes_at(now), self._move(now))
         if due < math.inf:
@@ -237,7 +238,7 @@ class _Many(Generic[Item, T]):
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    # ---- what came of it ---------------------------------------------------------------------------------------
+    # ---- results -----------------------------------------------------------------------------------------------
 
     def _take_ended(self) -> list[Outcome[Item, T]]:
         found = []
@@ -266,7 +267,7 @@ class _Many(Generic[Item, T]):
         return found
 
     def _again(self, job: Job[Item], place: Place, error: Exception, now: float) -> float | None:
-        """Seconds until the work is tried again, None for never."""
+        """Seconds until the job is retried, None for never; also decides whether everything ends."""
         wait = wait_after(error, Try(place, job.began, now, job.attempts), self._hosts, self._retry)
         if wait is None and self._over is None:
             gone = isinstance(error, Unreachable) and self._hosts.gone(self._retry.tries)
@@ -274,7 +275,7 @@ class _Many(Generic[Item, T]):
         return wait
 
     async def close(self, feeding: asyncio.Task[None] | None) -> None:
-        """Cancel what runs, and wait until it has ended."""
+        """Cancel the running tasks and wait until they have ended."""
         tasks: list[asyncio.Task[Any]] = [*self._running, *([feeding] if feeding is not None else [])]
         for task in tasks:
             task.cancel()
