@@ -1,8 +1,8 @@
-"""Many answers at once: looked up in one query, written in one transaction, the file open from one to the next.
+"""Answers in batches: looked up by few queries, written in one transaction, with the file open in between.
 
-Strategy: opening and closing costs more than keeping thirty answers, most of it waiting for the disk. So the connection
-is held until `close`, unless another file stands in its place meanwhile; and a commit is handed to the system without
-waiting until the disk has it. That survives a process that is killed, not a power failure of the last seconds.
+Strategy: opening and closing costs more than storing thirty answers, most of it waiting for the disk. So the connection
+is held until `close`, unless the file is replaced meanwhile; and a commit does not wait for the disk to sync. So
+answers survive a killed process, but those of the last seconds may not survive a power failure.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["Batches"]
 
 _AT_ONCE = 500
-"""Values in one query: SQLite takes at least 999."""
+"""Bound values per query: SQLite's limit is at least 999."""
 
 
 class Batches(Cache):
-    """The answers in a folder, for who has thousands of questions. Raises CacheError as Cache does.
+    """The cache in a folder, for thousands of requests. Raises CacheError as Cache does.
 
-    Any thread may use it, one at a time; `close` it at the end.
+    Any thread may use it, but only one at a time; `close` it at the end.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,11 +57,11 @@ class Batches(Cache):
             self._prepare(self._held)
             yield self._held
         except BaseException:
-            self.close()  # with it ends a transaction that was begun
+            self.close()  # this rolls back an open transaction
             raise
 
     def get_all(self, keys: Sequence[str], *, since: float = 0.0) -> dict[str, tuple[Timed, ...]]:
-        """The answers to those of `keys` that there are, kept at the time `since` or later (seconds since 1970).
+        """The stored answers by key, of those `keys` that have one, stored at `since` or later (seconds since 1970).
 
         A key without a model's digest finds the newest answer to its request.
         """
@@ -78,7 +78,7 @@ class Batches(Cache):
         return found
 
     def put_all(self, answers: Sequence[tuple[str, str, Sequence[Timed]]]) -> None:
-        """Keep answers, each a key, a model's name and its events, instead of earlier ones: all of them or none."""
+        """Store answers, each a key, a model's name and its events, replacing earlier ones; all of them or none."""
         now = time.time()
         rows = [(key, model, now, json.dumps(rows_of(each), separators=(",", ":"))) for key, model, each in answers]
         if rows:

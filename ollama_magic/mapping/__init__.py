@@ -1,4 +1,4 @@
-"""A prompt mapped over rows: lists, iterables, and data frames of pandas, polars and Dask."""
+"""Map a prompt over rows: lists, iterables, and data frames of pandas, polars and Dask."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ _LONGEST_ERROR: Final = 300
 def map_cell(parsed: Parsed, prompt: str, namespace: Mapping[str, Any], shell: Any) -> None:
     """Ask `prompt` for each row of what --map names, and bind the rows with the answers to --out, or to that name.
 
-    With --dry-run it shows the first prompt and sends nothing. Raises what `map` raises; what was answered before an
-    interrupt is bound all the same.
+    With --dry-run it shows the first prompt and sends nothing. Raises what `map` raises; the rows answered before an
+    interrupt are bound all the same.
     """
     how = parsed.how
     for field, flag in _NOT_WITH.items():

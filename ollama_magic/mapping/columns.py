@@ -1,6 +1,6 @@
 """The columns that answers become: one with the text, or one for each field of a schema. Pure.
 
-A column's kind is one of "text", "integer", "number", "truth" and "any"; frames.py has the types of each library.
+A column's kind is one of "text", "integer", "number", "truth" and "any"; frames.py maps them to each library's types.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = ["ERROR", "Columns", "Kind", "Reading", "columns_for", "kind_of", "res
 Kind = Literal["text", "integer", "number", "truth", "any"]
 
 ERROR: Final = "error"
-"""The column that says what went wrong, in each result."""
+"""The column of each result that says what went wrong."""
 _ANSWER: Final = "answer"
 _DEEPEST: Final = 8
-"""References and choices that are followed: a schema may lead to itself."""
+"""Depth to which references and alternatives are followed: a schema may be recursive."""
 _KINDS: Final[dict[str, Kind]] = {"string": "text", "integer": "integer", "number": "number", "boolean": "truth"}
 _BY_TYPE: Final[dict[type, Kind]] = {str: "text", int: "integer", float: "number", bool: "truth"}
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of an answer, with the kind of each; `fields` are those of the schema, in the same order."""
+    """The columns of an answer, with the kind of each; `fields` are the schema's fields, in the same order."""
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
@@ -41,7 +41,7 @@ class Columns:
     shape: Shape | None = None
 
     def schema(self, place: int) -> Any:
-        """What the schema says of the column at `place`; None where there is none."""
+        """The schema of the column at index `place`; None without a schema."""
         if self.shape is None:
             return None
         properties = self.shape.json_schema.get("properties", {})
@@ -49,11 +49,11 @@ class Columns:
 
     @cached_property
     def empty(self) -> tuple[None, ...]:
-        """What stands in them where there is no answer: always the same tuple."""
+        """The values of a row without an answer: always the same tuple, so it can be told by identity."""
         return tuple([None] * len(self.names))
 
     def read(self, text: str) -> tuple[Any, ...]:
-        """The values of an answer. Raises Mismatch where it is not what the schema asks for."""
+        """The values of an answer. Raises Mismatch if it does not fit the schema."""
         if self.shape is None:
             return (text,)
         value = _plain(self.shape.parse(text))
@@ -65,7 +65,7 @@ class Columns:
 
 
 class Reading:
-    """Reads an answer into columns, and has its `values` then."""
+    """Parses an answer into column `values`; stands in for the Shape of a request."""
 
     __slots__ = ("_columns", "values")
 
@@ -74,14 +74,14 @@ class Reading:
         self.values: tuple[Any, ...] = ()
 
     def parse(self, text: str) -> None:
-        """Read `text`. Raises Mismatch where it is not what the schema asks for."""
+        """Read `text`. Raises Mismatch if it does not fit the schema."""
         self.values = self._columns.read(text)
 
 
 def columns_for(shape: Shape | None, into: str | None) -> Columns:
-    """The columns for a schema or without one; `into` names the one there is, or goes before each of several.
+    """The columns for a schema or without one; `into` names a single column, or is the prefix of several.
 
-    Raises SettingsError where one would be called as the column of errors is.
+    Raises SettingsError if one would have the name of the error column.
     """
     if not isinstance(into, str | None):
         raise SettingsError(f"into cannot be {into!r}", hint="It is the name of the new column, such as into='label'.")
@@ -106,7 +106,7 @@ def columns_for(shape: Shape | None, into: str | None) -> Columns:
 
 
 def kind_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Kind:
-    """The kind of a field; one that may also be null is of the kind it else is. References are looked up in `root`."""
+    """The kind of a field, leaving null out of its alternatives. References are looked up in `root`."""
     schema = resolved(schema, root)
     for word in ("anyOf", "oneOf", "allOf"):
         inner = schema.get(word)
@@ -121,7 +121,7 @@ def kind_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Kind:
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`schema`, or what it refers to, or the one thing that it may be but null; empty where it says nothing."""
+    """`schema` with references followed, and its only alternative but null; empty if it says nothing."""
     for _ in range(_DEEPEST):
         if not isinstance(schema, Mapping):
             return {}
@@ -151,7 +151,7 @@ def _of_all(kinds: set[Kind]) -> Kind:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as dicts, lists, texts and numbers, as far as it can be written so: a Decimal in it stays one."""
+    """`value` as dicts, lists, strings and numbers as far as possible: a Decimal in it stays one."""
     try:
         return as_plain(value)
     except (TypeError, ValueError):

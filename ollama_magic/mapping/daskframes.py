@@ -1,7 +1,7 @@
-"""A data frame of Dask, mapped by partition on the workers of its scheduler. Dask itself is never imported here.
+"""A Dask data frame, mapped by partition on the workers of its scheduler. Dask itself is never imported here.
 
-What travels with the graph are the prompt, the schema and the settings in force, but never a key: a graph is pickled,
-and shown by Dask's dashboard. A worker has its key from its own environment.
+The task graph carries the prompt, the schema and the settings in force, but never a key: a graph is pickled, and shown
+by Dask's dashboard. A worker takes its key from its own environment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KEY_HINT = "Keys are not sent to Dask's workers: set OLLAMA_API_KEY in the envi
 
 @dataclass(frozen=True)
 class _Order:
-    """What a worker needs to know: all of it plain values."""
+    """What a worker needs, as plain values that pickle."""
 
     prompt: str
     settings: Mapping[str, Any]
@@ -51,9 +51,9 @@ def map_dask(
     hosts: Sequence[str] | None,
     refresh: bool,
 ) -> Any:
-    """`frame` with the columns of the answers, to be computed; see `map`.
+    """`frame` with the columns of the answers, computed lazily; see `map`.
 
-    The model is settled now, where none is named. Raises SettingsError for what cannot travel.
+    If no model is named, it is chosen now. Raises SettingsError for what must not be sent to workers.
     """
     if given.get("key") is not None:
         raise SettingsError("A key was given to map() with a Dask data frame", hint=_KEY_HINT)
@@ -83,7 +83,7 @@ def map_dask(
 
 
 def _portable(settings: Settings) -> dict[str, Any]:
-    """Those settings that somebody set, as they may be written; without the key."""
+    """The settings that differ from their defaults, as plain values; without the key."""
     found: dict[str, Any] = {}
     for spec in FIELDS:
         value = getattr(settings, spec.name)
@@ -92,7 +92,7 @@ def _portable(settings: Settings) -> dict[str, Any]:
         if spec.name == "host":
             value = _address(settings)
         elif spec.name == "trusted_hosts":
-            # A file that came with a folder may not say where a worker's own key goes.
+            # A settings file that came with a folder may not decide where a worker's own key is sent.
             if settings.came_with_folder("trusted_hosts"):
                 continue
             value = " ".join(str(each) for each in value)

@@ -1,8 +1,8 @@
-"""The rows on their way: looked up, asked where nobody has asked them yet, kept. Runs on the bridge's event loop.
+"""The rows in progress: looked up in the cache, asked if not found, stored. Runs on the bridge's event loop.
 
-Strategy: the rows themselves stay in the caller's thread. When there is room the engine hands out a Need, and the
-caller fills so many prompts and delivers them; so an iterable is never ahead of its answers, and whatever the rows
-are made of is touched in no other thread. Rows that ask the same are one question.
+Strategy: the rows themselves stay in the caller's thread. When there is room, the engine emits a Need, and the caller
+fills in that many prompts and delivers them; so an iterable is not read far ahead of its answers, and the row objects
+are touched in no other thread. Rows with the same request are asked once.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ if TYPE_CHECKING:
 __all__ = ["Ask", "Engine", "Need", "Plan", "Told", "is_hopeless"]
 
 CHUNK: Final = 256
-"""Rows that are asked for at once."""
+"""Rows requested from the caller at a time."""
 _HOPELESS: Final = (Unauthorized, Forbidden, UsageLimit, ModelNotFound, EmbeddedError, SettingsError)
-"""What would be said of every other row too."""
+"""Errors that every other row would meet too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is the same for all rows. `settings` are those for each host; `model` is the one that answers.
+    """What is the same for all rows: the `settings` for each host, and the `model` that answers.
 
-    `batches` None keeps nothing; `refresh` asks also what was answered before `begun` (seconds since 1970).
+    `batches` None stores nothing; `refresh` ignores answers stored before `begun` (seconds since 1970).
     """
 
     settings: Mapping[str, Settings]
@@ -70,8 +70,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One row's question. `key` is the same for the same question, "" where each is to be asked by itself; `error`
-    says why it cannot be asked at all."""
+    """One row's request. Equal requests have the same `key`, "" if each row is asked by itself; `error` says why it
+    cannot be asked at all."""
 
     index: int
     request: Request | None
@@ -81,7 +81,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of one row: the values of its columns, or an error; `asked`: by a request of this run."""
+    """The result of one row: the values of its columns, or an error; `asked`: by a request of this run."""
 
     index: int
     values: tuple[Any, ...] | None
@@ -91,7 +91,7 @@ class Told:
 
 
 class Need:
-    """Room for `count` more rows; `deliver` them from any thread, fewer where there are no more."""
+    """Demand for `count` more rows; `deliver` them from any thread, fewer if there are no more."""
 
     def __init__(self, count: int, engine: Engine) -> None:
         self.count = count
@@ -99,12 +99,12 @@ class Need:
         self._loop = asyncio.get_running_loop()
 
     def deliver(self, rows: Sequence[Ask], *, more: bool) -> None:
-        """Hand in rows; `more` says whether others may follow."""
+        """Hand over rows; `more` says whether others may follow."""
         self._loop.call_soon_threadsafe(self._engine.take, rows, more)
 
 
 class _Question:
-    """One that is being asked, or answered but not yet known to be in the file: the rows that wait for it."""
+    """A request in flight, or answered but not yet known to be stored, and the rows that wait for it."""
 
     __slots__ = ("rows", "values")
 
@@ -114,7 +114,7 @@ class _Question:
 
 
 class Engine:
-    """Runs a Plan; made and used on the event loop, except for `Need.deliver`."""
+    """Runs a Plan; created and used on the event loop, except for `Need.deliver`."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -127,13 +127,13 @@ class Engine:
         self._news = asyncio.Event()
         self._keeper: Keeper | None = None
         self.unread: deque[Told] = deque()
-        """Results that were handed out and not yet taken from here by who reads them: an interrupt may lose the first
-        of the two, but not the second."""
+        """Results that were sent and not yet acknowledged: the reader removes each once it has handled it, so an
+        interrupt cannot lose a result between the two."""
         self.problem = ""
-        """Why nothing more is kept, "" if it is."""
+        """Why answers are no longer stored, "" if they are."""
 
     async def run(self) -> AsyncGenerator[Need | Told, None]:
-        """Needs and results, as they come; ends when every row has one. Closing it closes all connections."""
+        """Needs and results as they arise; ends when every row has a result. Closing it closes all connections."""
         working = asyncio.create_task(self._work())
         working.add_done_callback(lambda _: self._out.put_nowait(None))
         try:
@@ -161,7 +161,7 @@ class Engine:
     # ---- rows in -----------------------------------------------------------------------------------------------
 
     async def _questions(self) -> AsyncGenerator[Ask, None]:
-        count = min(CHUNK, self._plan.limiter.limit)  # at first no more than can be sent, so that they are sent soon
+        count = min(CHUNK, self._plan.limiter.limit)  # at first only as many as can be sent, so that they are soon
         while True:
             if self._more and not self._needing and len(self._todo) < CHUNK // 2:
                 self._needing = True
@@ -176,7 +176,7 @@ class Engine:
                 await self._news.wait()
 
     def take(self, rows: Sequence[Ask], more: bool) -> None:
-        """Rows that were delivered."""
+        """Take delivered rows; called on the event loop."""
         self._more = more
         keys = list({ask.key: None for ask in rows if ask.key})
         if self._keeper is not None and keys:
@@ -185,7 +185,7 @@ class Engine:
             self._sort(rows, {})
 
     def _sort(self, rows: Sequence[Ask], found: Mapping[str, tuple[Timed, ...]]) -> None:
-        """Tell what is known, and put aside what has to be asked."""
+        """Report the rows whose answers are known, and queue those that have to be asked."""
         known: dict[str, tuple[tuple[Any, ...], str] | None] = {}
         for ask in rows:
             if ask.request is None:
@@ -207,17 +207,17 @@ class Engine:
         self._news.set()
 
     def _read(self, events: Sequence[Timed]) -> tuple[tuple[Any, ...], str] | None:
-        """The columns of an answer that was kept, and its notice; None where it does not fit."""
+        """The column values of a stored answer, and its notice; None if it does not fit."""
         text = "".join(event.text for _, event in events if isinstance(event, Text))
         try:
             return self._plan.columns.read(text), _notices(events)
-        except Exception:  # a Mismatch, or what the user's own type says now: it is asked again, which tells it
+        except Exception:  # a Mismatch, or an error of the user's own type: it is asked again, which reports it
             return None
 
     # ---- questions out -----------------------------------------------------------------------------------------
 
     async def _ask(self, ask: Ask, slot: Slot) -> tuple[tuple[Any, ...], tuple[Timed, ...]]:
-        """The columns of an answer, and the events to keep."""
+        """The column values of an answer, and the events to store."""
         assert ask.request is not None
         began = time.monotonic()
         text, thinking, done = "", "", Done()
@@ -274,18 +274,18 @@ class Engine:
 
 
 class _RowClient(Client):
-    """Does not ask what the server does meanwhile: nobody reads that of a single row."""
+    """Does not poll what the server is doing meanwhile: nobody reads that for a single row."""
 
     _tells_phases = False
 
 
 def is_hopeless(error: Exception) -> bool:
-    """Whether the same would be said of every other row."""
+    """Whether every other row would fail in the same way."""
     return isinstance(error, _HOPELESS)
 
 
 def _notices(events: Sequence[Timed]) -> str:
-    """What there is to say about an answer that came: parts of the prompt that were dropped, an end cut off."""
+    """The warnings about an answer: a prompt that was truncated, an answer that was cut off."""
     found = [event.text for _, event in events if isinstance(event, Notice)]
     found += [CUT_OFF for _, event in events if isinstance(event, Done) and event.reason == "length"]
     return " ".join(found)

@@ -1,6 +1,6 @@
-"""What rows come from and what results become: pandas, polars, lists, and any other iterable.
+"""Where rows come from and what results become: pandas, polars, lists, and any other iterable.
 
-A library is known by the module of its type, and imported only when there is something of it.
+A library is recognised by the module of the data's type, and imported only if the data is of that library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PANDAS: Final[dict[Kind, str]] = {
 _POLARS: Final[dict[Kind, str]] = {"text": "String", "integer": "Int64", "number": "Float64", "truth": "Boolean"}
 _LARGEST: Final = 10**308
 _DEEPEST: Final = 20
-"""Levels of lists and objects that a column's type tells: one may be inside itself."""
+"""Levels of nested lists and objects in a column's type: a schema may be recursive."""
 _HINT: Final = "Give a pandas, polars or Dask data frame, a list of texts or dictionaries, or any iterable of them."
 
 Result = tuple[tuple[Any, ...], str | None]
@@ -34,21 +34,22 @@ Result = tuple[tuple[Any, ...], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows to map: `columns` and `count` are None where nobody knows before they come.
+    """Rows to map: `columns` and `count` are None if they are not known beforehand.
 
-    `build` makes of all results, in order, what the rows came as; None for an iterable, whose results are not held.
+    `build` turns all results, in order, into the type the rows came as; None for an iterable, whose results are not
+    held.
     """
 
     rows: Callable[[Sequence[str]], Iterator[Any]]
-    """Given the columns that are used: mappings that have them, or things that are their only column themselves."""
+    """Given the columns that are used: yields mappings that have them, or items that are a single column themselves."""
     columns: tuple[str, ...] | None
     count: int | None
     build: Callable[[Sequence[Result], Columns, str], Any] | None
-    """Given the results, the answer's columns, and the name that a row is given which has none itself."""
+    """Given the results, the answer's columns, and the column name for rows that are bare values."""
 
 
 def source_of(data: Any) -> Source:
-    """The rows of `data`. Raises SettingsError for what has none."""
+    """The rows of `data`. Raises SettingsError if it has none."""
     library, kind = _library(data)
     if library == "pandas" and kind in ("DataFrame", "Series"):
         return _of_pandas(data.to_frame("text" if data.name is None else data.name) if kind == "Series" else data)
@@ -63,7 +64,7 @@ def source_of(data: Any) -> Source:
 
 
 def _library(data: Any) -> tuple[str, str]:
-    """The library and its kind that `data` is of, or is a subclass of, as GeoPandas' frames are; else its own."""
+    """The library and type name of `data`, also of a subclass such as GeoPandas' frames; else "" and its own type."""
     for each in type(data).__mro__:
         library = each.__module__.partition(".")[0]
         if library in ("pandas", "polars") and each.__name__ in ("DataFrame", "LazyFrame", "Series"):
@@ -91,7 +92,7 @@ def _length(data: Any) -> int | None:
 
 
 def _row(item: Any) -> Any:
-    """`item`, as a mapping if it has named fields: a named tuple, a row of sqlite3, a row of a frame."""
+    """`item`, as a mapping if it has named fields: a named tuple, a sqlite3.Row, a row of a frame."""
     if isinstance(item, str | Mapping):
         return item
     if isinstance(item, tuple) and hasattr(item, "_asdict"):
@@ -138,7 +139,7 @@ def _of_pandas(frame: Any) -> Source:
 
 
 def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> Any:
-    """`frame` with the columns of the answers and of the errors; those of the same name are replaced."""
+    """`frame` with the answer columns and the error column; columns of the same name are replaced."""
     import pandas
 
     found, results = frame.copy(deep=False), _fitting(results, columns)
@@ -146,7 +147,7 @@ def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> An
         values = [result[0][place] for result in results]
         try:
             column = pandas.Series(values, index=found.index, dtype=_PANDAS[kind])
-        except (TypeError, ValueError):  # a type of the user's own gives something else than its schema says
+        except (TypeError, ValueError):  # the user's own type returned something other than its schema says
             column = pandas.Series(values, index=found.index, dtype="object")
         found[_key(name, found)] = column
     found[_key(ERROR, found)] = pandas.Series([result[1] for result in results], index=found.index, dtype="string")
@@ -154,13 +155,13 @@ def pandas_result(frame: Any, results: Sequence[Result], columns: Columns) -> An
 
 
 def _key(name: str, frame: Any) -> Any:
-    """What names a column where the frame's columns may have several levels."""
+    """The key of a column, also for a frame whose columns have several levels."""
     levels = frame.columns.nlevels
     return name if levels == 1 else (name, *[""] * (levels - 1))
 
 
 def _fitting(results: Sequence[Result], columns: Columns) -> list[Result]:
-    """`results` with what no column of its kind can hold left out, and said in the row's error."""
+    """`results` without the values that a column of their kind cannot hold; the row's error tells of each."""
     return [_fitted(values, error, columns) for values, error in results]
 
 
@@ -178,7 +179,7 @@ def _fitted(values: tuple[Any, ...], error: str | None, columns: Columns) -> Res
 
 
 def _written(value: Any) -> Any:
-    """`value` without half characters (lone surrogates), which no column of texts takes."""
+    """`value` without lone surrogates, which a string column cannot hold."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
@@ -206,13 +207,13 @@ def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> A
         dtype = getattr(polars, _POLARS[kind]) if kind in _POLARS else None
         values = [result[0][place] for result in results]
         made.append(column := polars.Series(name, values, dtype=dtype, strict=False))
-        if column.null_count() > values.count(None):  # it has one kind of value, and leaves out the others
+        if column.null_count() > values.count(None):  # polars inferred one type, and made values of others null
             for row, (value, kept) in enumerate(zip(values, column, strict=True)):
                 if value is not None and kept is None:
                     told = f"{name}: {value!r:.80} is of another type than in the rows before it"
                     errors[row] = " ".join(filter(None, (errors[row], told)))
         untold = column.dtype in (polars.Null, polars.List(polars.Null))
-        if columns.shape is not None and untold:  # no value has told, but the schema may
+        if columns.shape is not None and untold:  # the values do not determine the type, but the schema may
             known = _polars_type(columns.schema(place), columns.shape.json_schema)
             made[-1] = column if known is None else column.cast(known, strict=False)
     made.append(polars.Series(ERROR, errors, dtype=polars.String))
@@ -220,7 +221,7 @@ def _polars_result(frame: Any, results: Sequence[Result], columns: Columns) -> A
 
 
 def _polars_type(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
-    """The type for values of `schema`, with those inside lists and objects; None where that is left open."""
+    """The polars type for values of `schema`, with nested lists and objects; None if the schema leaves it open."""
     import polars
 
     kind = kind_of(schema, root)
@@ -241,5 +242,5 @@ def _polars_type(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
 
 
 def _names(columns: Any) -> tuple[str, ...]:
-    """The names of the columns as they may be written in a prompt: those of several levels joined by underscores."""
+    """The column names as written in a prompt: those of several levels joined by underscores."""
     return tuple("_".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in columns)

@@ -1,9 +1,9 @@
-"""Answers kept and looked up beside the event loop, many at a time.
+"""Answers stored and looked up in batches, in a thread beside the event loop.
 
-Strategy: one task works in rounds, each of them one call in a thread: first everything to be kept is written, in one
-transaction, then everything asked for is looked up. So what a round looks up sees all that was kept before, and what
-was kept may be forgotten here once its round is over. Rounds that only write are at least PAUSE_S apart, so an answer
-is on its way to the file after that at the latest: this is what a process that is killed can lose.
+Strategy: one task works in rounds, each of them one call in a thread: first all pending answers are written, in one
+transaction, then all pending lookups are done. So a lookup sees every answer that was put before it, and the caller
+may forget an answer once its round is over. Rounds that only write are at least PAUSE_S apart, so an answer's write
+starts that long after it came, or when the round before ends: a killed process can lose no more than that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ PAUSE_S: Final = 0.05
 
 
 class Keeper:
-    """Keeps answers in `batches` and looks them up; those kept before `since` do not count.
+    """Stores answers in `batches` and looks them up; those stored before `since` (seconds since 1970) are ignored.
 
-    `problem` says why it gave up, "" while it works: a cache that cannot be used costs no answer.
+    `problem` says why it gave up, "" while it works: an unusable cache loses no answer of this run.
     """
 
     def __init__(self, batches: Batches, *, since: float = 0.0) -> None:
@@ -42,19 +42,19 @@ class Keeper:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def keep(self, key: str, model: str, events: Sequence[Timed], kept: Callable[[], None]) -> None:
-        """Keep an answer; `kept` is called when lookups that begin from then on find it."""
+        """Store an answer; `kept` is called once every later lookup finds it, or after storing has failed."""
         self._answers.append((key, model, events))
         self._kept.append(kept)
         self._something.set()
 
     def look_up(self, keys: Sequence[str], found: Callable[[dict[str, tuple[Timed, ...]]], None]) -> None:
-        """Call `found` with the answers that there are, before anything kept meanwhile is reported as kept."""
+        """Call `found` with the stored answers by key, before anything stored meanwhile is reported as kept."""
         self._asked.append((keys, found))
         self._something.set()
         self._urgent.set()
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and end."""
         self._closing = True
         self._something.set()
         self._urgent.set()
@@ -81,7 +81,7 @@ class Keeper:
         if not self.problem:
             try:
                 results = await asyncio.to_thread(self._work, answers, [keys for keys, _ in asked])
-            except Exception as error:  # whatever it is, those that wait for what is looked up are not let down
+            except Exception as error:  # whatever it is, every pending lookup still gets its callback
                 self.problem = str(error) if isinstance(error, CacheError) else f"{type(error).__name__}: {error}"
         for (_, found), result in zip(asked, results, strict=True):
             found(result)

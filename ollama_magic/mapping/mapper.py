@@ -1,4 +1,4 @@
-"""`map()`: a prompt for each row, and its answers as columns."""
+"""`map()`: a prompt for each row, and the answers as columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["map"]
 
 _NOT_OURS: Final = ("images", "tools", "thread", "top_logprobs")
-"""What `ask` takes besides: as an option of the model it would be sent to no effect."""
+"""Arguments of `ask` that `map` refuses: sent as model options, they would have no effect."""
 
 
 def map(
@@ -46,18 +46,18 @@ def map(
     in memory. A Dask data frame is mapped by Dask's workers, a partition at a time, when it is computed.
     `schema`: such as "label: str, score: float"; each field becomes a column of its type.
     `into`: the column of the answer's text, "answer" if not given; with a schema, a prefix of its columns.
-    `concurrency`: requests at once on each server; adapts to the server if not given.
-    `hosts`: several servers instead of one, slow and quick ones; one that does not answer is set aside, and tried again
-    from time to time.
+    `concurrency`: concurrent requests on each server; adapts to the server if not given.
+    `hosts`: several servers instead of one, of any speed; one that does not answer is set aside, and tried again from
+    time to time.
     `settings`: as for `ask`.
 
-    A column `error` is missing (None, NA) where all is well, and else says what went wrong with that row; the other
-    rows are not affected. Columns of these names are replaced, unless the prompt uses them, which is refused.
+    The column `error` is missing (None, NA) where all is well, and otherwise says what went wrong with that row; the
+    other rows are not affected. Existing columns of the new names are replaced; a prompt that uses one is refused.
 
-    Answers are kept on disk as they arrive, unless cache=False, which asks each row by itself: after an interrupt or a
-    crash, running it again asks only what is missing; `refresh` asks all. Rows that ask the same are asked once.
-    Raises SettingsError before anything is sent, and what would go wrong for every row. An interrupt raises MapStopped;
-    the rows so far are in `ollama_magic.last_map`.
+    Answers are stored on disk as they arrive: after an interrupt or a crash, running it again asks only what is
+    missing; `refresh` asks all. Rows with the same request are asked once. With cache=False nothing is stored, and
+    every row is asked. Raises SettingsError before anything is sent, and any error that every row would meet. An
+    interrupt raises MapStopped; the rows so far are in `ollama_magic.last_map`.
     """
     for name in _NOT_OURS:
         if name in settings:

@@ -1,4 +1,4 @@
-"""What is settled before the first row is asked: the settings, the servers, the model, what rows are kept under."""
+"""What is determined before the first row is asked: the settings, the servers, the model, the basis of cache keys."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = ["How", "Prepared", "limiter_for", "prepare", "settings_for"]
 
 _OWN: Final = ("data", "prompt", "schema", "into", "concurrency", "hosts", "progress", "refresh")
 _START: Final = {"local": 32, "cloud": 4, "embedded": 4}
-"""Requests at once to begin with. Ollama queues 512; the cloud allows 1 to 10, by what one pays."""
+"""Initial concurrency. Ollama queues 512 requests; the cloud allows 1 to 10, depending on the plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How rows are asked. `settings` are those for each host, by the name it is told by."""
+    """How rows are asked. `settings` are those for each host, by its display name."""
 
     settings: Mapping[str, Settings]
     columns: Columns
@@ -47,7 +47,7 @@ class How:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`request` has no prompt yet; `digest` tells one version of the model from another."""
+    """A plan ready to run: `request` has no prompt yet; `digest` distinguishes versions of the model."""
 
     plan: Plan
     request: Request
@@ -56,9 +56,9 @@ class Prepared:
 
 
 def settings_for(given: Mapping[str, Any], hosts: Sequence[str] | None) -> dict[str, Settings]:
-    """The settings in force with those `given`, for each of `hosts` or the one there is.
+    """The settings in force overridden by those `given`, for each of `hosts`, or for the current one under "".
 
-    What is no setting is an option of the model. Raises SettingsError.
+    A name that is not a setting is a model option. Raises SettingsError.
     """
     known = by_setting(given, "map()", _OWN)
     session = current()
@@ -74,7 +74,7 @@ def settings_for(given: Mapping[str, Any], hosts: Sequence[str] | None) -> dict[
 
 
 def prepare(how: How) -> Prepared:
-    """Find out who answers. Raises what keeps anybody from answering: no server, no model, no key."""
+    """Find the server and model that will answer. Raises if none can: no server, no model, no key."""
     return shared().run(_prepared(current(), how))
 
 
@@ -102,7 +102,7 @@ async def _prepared(session: Session, how: How) -> Prepared:
 
 
 def limiter_for(concurrency: int | None, settings: Settings) -> Limiter:
-    """How many requests run at once. Raises SettingsError for what is no number of them."""
+    """The limiter for `concurrency`, adaptive if None. Raises SettingsError if it is not a positive integer."""
     if concurrency is None:
         return Limiter(_START[settings.mode])
     if isinstance(concurrency, bool) or not isinstance(concurrency, Integral) or concurrency < 1:
@@ -114,7 +114,7 @@ def limiter_for(concurrency: int | None, settings: Settings) -> Limiter:
 
 
 async def _first_of(settings: Mapping[str, Settings], what: Any) -> str:
-    """What `what` finds at the first server that answers. Raises what the last one raised."""
+    """The result of `what` at the first server that answers. Raises the last server's error if none does."""
     failure: OllamaMagicError | None = None
     for each in settings.values():
         try:
@@ -127,6 +127,6 @@ async def _first_of(settings: Mapping[str, Settings], what: Any) -> str:
 
 
 async def _digest(batches: Batches, request: Request, settings: Mapping[str, Settings]) -> str:
-    """The model's digest at the first server that tells it."""
+    """The model's digest, from the first server that reports it; "" if none does."""
     found = await asyncio.gather(*(Recall(batches, request, each).digest() for each in settings.values()))
     return next(filter(None, found), "")

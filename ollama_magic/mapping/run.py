@@ -1,4 +1,4 @@
-"""One map on its way, in the caller's thread: rows out to the engine, results back into what the rows came as."""
+"""One run of a map, in the caller's thread: rows out to the engine, results back into the type the rows came as."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _last: Any = None
 
 
 class MapStopped(Stopped):
-    """A map was stopped by an interrupt; what was answered is in `ollama_magic.last_map` and, where `kept`, on disk.
+    """A map was stopped by an interrupt. Its answers are in `ollama_magic.last_map` if `held`, and on disk if `kept`.
 
-    `problem` says why it is not, though it should be.
+    `problem` says why they are not on disk though they should be.
     """
 
     def __init__(self, done: int, total: int | None, *, held: bool, kept: bool = True, problem: str = "") -> None:
@@ -61,7 +61,7 @@ class MapStopped(Stopped):
 
 
 def last_map() -> Any:
-    """The result of the last map of a frame or a list in this kernel, also of one that was stopped; None if none."""
+    """The result of the last map of a frame or list in this kernel, even if it was stopped; None if there was none."""
     return _last
 
 
@@ -74,9 +74,9 @@ def run_rows(data: Any, prompt: str, how: How, *, progress: bool) -> Any:
 
 
 def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> Template:
-    """The template for rows with columns of these `names`, None where they are not known yet.
+    """The template for rows with columns of these `names`, None if they are not known yet.
 
-    Raises SettingsError for a column that is not there, and where the answers would replace one that is asked about.
+    Raises SettingsError for an unknown or ambiguous column, and if the answers would replace one that the prompt uses.
     """
     if not isinstance(prompt, str):
         raise SettingsError(
@@ -101,7 +101,7 @@ def template_for(prompt: str, names: Sequence[str] | None, columns: Columns) -> 
 
 
 class _Run:
-    """One map on its way, in the caller's thread."""
+    """One run of a map, in the caller's thread."""
 
     def __init__(self, source: Source, template: Template, prepared: Prepared, bar: Bar) -> None:
         self._source, self._template, self._prepared, self._bar = source, template, prepared, bar
@@ -119,7 +119,7 @@ class _Run:
     # ---- results -----------------------------------------------------------------------------------------------
 
     def all(self) -> Any:
-        """All rows with their answers, as what they came as."""
+        """All rows with their answers, in the type they came as."""
         global _last
         assert self._source.build is not None
         assert self._source.count is not None
@@ -147,7 +147,7 @@ class _Run:
         return found
 
     def each(self) -> Generator[dict[str, Any], None, None]:
-        """The rows with their answers, in order, as they come."""
+        """The rows with their answers, in order, as they arrive."""
         items: dict[int, Any] = {}
         ready: dict[int, Told] = {}
         try:
@@ -176,7 +176,7 @@ class _Run:
         return self._columns.empty if values is None else values, told.error or None
 
     def _told(self, items: dict[int, Any]) -> Generator[Told, None, None]:
-        """Results in the order in which they come; the rows themselves go into `items` while they are on their way."""
+        """Results in order of arrival; rows of an iterable are held in `items` until they are joined with theirs."""
         held = items if self._source.build is None else None
         needs: list[Need] = []
         with shared().stream(self._run) as job:
@@ -198,9 +198,9 @@ class _Run:
             raise self._broken
 
     def _warn(self) -> None:
-        """Say what no row says: that nothing was kept, and which servers others stood in for."""
+        """Warn about what no row's error says: answers that were not stored, servers that were replaced by others."""
         assert self._engine is not None
-        caller = 4 if self._source.build is None else 6  # whose line is told: of an iterable, who reads it
+        caller = 4 if self._source.build is None else 6  # the frame to blame: for an iterable, the one that reads it
         if self._engine.problem:
             warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=caller)
         if not self._waits_for():
@@ -210,7 +210,7 @@ class _Run:
                 )
 
     def _waits_for(self) -> str:
-        """The servers that do not answer, where that is all of them."""
+        """The servers that do not answer, if none does; else ""."""
         settings = self._prepared.plan.settings
         aside = {} if self._engine is None else self._engine.hosts.aside
         if len(aside) < len(settings):
@@ -234,7 +234,7 @@ class _Run:
                 item = next(self._rows)
             except StopIteration:
                 break
-            except Exception as error:  # raised when the rows before it have been given
+            except Exception as error:  # raised once the rows before it have been returned
                 self._broken = error
                 break
             if held is not None:
@@ -260,5 +260,5 @@ class _Run:
 
 
 def _is_for_all(failure: Exception | None) -> bool:
-    """Whether this would be said of every row."""
+    """Whether every row would fail in the same way."""
     return failure is not None and (isinstance(failure, Unreachable) or is_hopeless(failure))

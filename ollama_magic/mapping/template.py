@@ -1,11 +1,11 @@
-"""A prompt with places for the columns of a row: `Classify: {text}`. Pure.
+"""A prompt with placeholders for the columns of a row: `Classify: {text}`. Pure.
 
     {text}  {score:.1f}  {name!r}       a column, with a format as in an f-string
-    {meta.title}  {tags[0]}             an attribute, a key or an index of what stands in it; nothing is ever called
-    {first name}                        a column whose name is no Python name
+    {meta.title}  {tags[0]}             an attribute, a key or an index of its value; nothing is ever called
+    {first name}                        a column whose name is not a Python identifier
     {{ and its }}  {"a": 1}  {}         braces that stay, as in a cell's prompt
 
-What is missing in a row (None, NaN) is put in as an empty text.
+A missing value (None, NaN) becomes an empty string.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _CONVERSIONS: Final[dict[str, Callable[[object], str]]] = {"r": repr, "s": str, 
 
 
 class Template:
-    """A prompt for rows that have `columns`; None where they are known only when the rows come.
+    """A prompt for rows that have `columns`; None if they are known only when the rows come.
 
-    `names` are the columns it uses. Raises SettingsError where a column is not there, naming the nearest, where it
-    has no place for any, or where more is asked of one than to be looked up.
+    `names` are the columns it uses. Raises SettingsError for an unknown column, naming the nearest, for a prompt
+    without placeholders, and for a placeholder that is more than a lookup.
     """
 
     def __init__(self, text: str, columns: Sequence[str] | None) -> None:
@@ -53,12 +53,12 @@ class Template:
             )
 
     def fill(self, row: Mapping[str, Any]) -> str:
-        """The prompt for one row. Raises ValueError, saying what of it, where it cannot be put in."""
+        """The prompt for one row. Raises ValueError, naming the placeholder, if a value cannot be inserted."""
         return "".join(part if isinstance(part, str) else part.text(row) for part in self._parts)
 
 
 class _Place:
-    """Where something of a row stands."""
+    """A placeholder for a value of a row."""
 
     __slots__ = ("_code", "_conversion", "_name", "_spec", "_steps")
 
@@ -80,7 +80,7 @@ class _Place:
             elif is_missing(value):
                 return ""
             return format(value, self._spec)
-        except Exception as error:  # whatever the value's own code raises is about this row
+        except Exception as error:  # whatever the value's own code raises concerns this row only
             raise ValueError(f"{{{self._code}}}: {type(error).__name__}: {error}") from None
 
 
@@ -98,12 +98,12 @@ def is_missing(value: Any) -> bool:
         return False
     try:
         return bool(value != value)
-    except (TypeError, ValueError):  # NA says that it does not know; an array has many answers
+    except (TypeError, ValueError):  # NA has no truth value, and neither has an array of several
         return type(value).__name__ == "NAType"
 
 
 def _parts(text: str, known: set[str] | None, used: dict[str, None]) -> list[str | _Place]:
-    """The text and the places in order; notes the columns in `used`."""
+    """The text and the placeholders in order; adds the columns to `used`."""
     found: list[str | _Place] = []
     for piece, odd in _odd_names(text, _KEYWORDS if known is None else known):
         if odd:
@@ -128,7 +128,7 @@ def _parts(text: str, known: set[str] | None, used: dict[str, None]) -> list[str
 
 
 def _odd_names(text: str, known: AbstractSet[str]) -> list[tuple[str, str]]:
-    """Pairs of a stretch of text and "", or of "" and the name in braces of a column that is no Python name."""
+    """Pairs (text, "") or ("", name), where name is a column in braces that is not a Python identifier."""
     odd = sorted((name for name in known if name and not _is_name(name)), key=len, reverse=True)
     if not odd:
         return [(text, "")]
@@ -138,12 +138,12 @@ def _odd_names(text: str, known: AbstractSet[str]) -> list[tuple[str, str]]:
 
 
 def _is_name(text: str) -> bool:
-    """Whether Python reads it as a name, and as that very one."""
+    """Whether Python reads `text` as an identifier and does not normalise it to another."""
     return text.isidentifier() and not keyword.iskeyword(text) and unicodedata.normalize("NFKC", text) == text
 
 
 def _steps(expression: Expression) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    """The column and what is looked up in it, outermost last."""
+    """The column and the lookups in its value, in order of application."""
     steps: list[tuple[str, Any]] = []
     node: ast.expr = ast.parse(expression.code, mode="eval").body
     while not isinstance(node, ast.Name):
@@ -158,7 +158,7 @@ def _steps(expression: Expression) -> tuple[str, tuple[tuple[str, Any], ...]]:
                 f"{{{expression}}} asks for more than a column and what is in it",
                 hint="Make a column of it first, or write the braces twice to keep them as text.",
             )
-    name = _NAME.match(expression.code)  # not node.id, in which Python writes µ and º otherwise
+    name = _NAME.match(expression.code)  # not node.id, in which Python normalises characters such as µ and º
     assert name is not None
     return name[0], tuple(reversed(steps))
 
