@@ -30,10 +30,10 @@ __all__ = ["compare_cell", "variants_of"]
 def compare_cell(
     session: Session, parsed: Parsed, question: Question, settings: Settings, shell: Any, *, whole_cell: bool = False
 ) -> None:
-    """Ask all that the line asks for, show them side by side as they come, and keep them.
+    """Run the comparison that the line asks for, show the answers side by side as they stream in, and keep them.
 
-    `--out` is bound to the Runs, until one is picked; the session's last answer is the first whole one. Raises
-    StoppedRuns after an interrupt, and the first error where no run came to anything; all is shown and kept before.
+    `--out` is bound to the Runs, until one is picked; the session's last answer is the first complete one. Raises
+    StoppedRuns after an interrupt, and the first error if every run failed without text; all is shown and kept before.
     """
     how = parsed.how
     variants = variants_of(parsed)
@@ -50,7 +50,7 @@ def compare_cell(
     view = race_view(shell, board, once=once, whole_cell=whole_cell, stop=comparison.stop)
     whole = read_into(view, comparison)
     runs = remember(comparison.runs())
-    runs.hidden = how.blind and runs.last is not None  # else there is nothing to pick
+    runs.hidden = how.blind and runs.last is not None  # otherwise there is nothing to pick
     shown = Shown(runs, view, question, how.out, shell)
     with_buttons = whole_cell and len(runs) > 1 and runs.last is not None
     view.finish(runs.board(id=shown.id if with_buttons else ""))
@@ -67,7 +67,7 @@ def compare_cell(
 
 
 def variants_of(parsed: Parsed) -> tuple[Variant, ...]:
-    """The runs that a line asks for. Raises SettingsError for what does not go together."""
+    """The runs that a line asks for. Raises SettingsError for options that cannot be combined."""
     how = parsed.how
     _refuse(how, parsed)
     sweeps: dict[str, tuple[Any, ...]] = {}

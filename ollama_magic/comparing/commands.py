@@ -1,4 +1,4 @@
-"""`%ollama pick | diff | votes`; what they do is imported when they are used."""
+"""`%ollama pick | diff | votes`; their implementations are imported when they are used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def votes(session: Session, words: list[str]) -> Table | str:
 
 
 def diff(session: Session, words: list[str], shell: Any) -> None:
-    """LETTER LETTER: two answers of the last comparison held side by side."""
+    """LETTER LETTER: a diff of two answers of the last comparison."""
     from ..errors import SettingsError
     from ..render.diff import show_diff
     from .latest import latest

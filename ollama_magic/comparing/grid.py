@@ -1,8 +1,8 @@
-"""What is compared: `--compare` and `--sweep` read, and the grid of runs that they make. Pure.
+"""What is compared: parsing `--compare` and `--sweep`, and the grid of runs that they make. Pure.
 
 --compare local/llama3.2,cloud/gpt-oss:120b      a mode before the slash; every other id is sent exactly as typed
---sweep temperature=0,0.7 --sweep seed=1,2       every value with every other
--n 5                                             each of them so often
+--sweep temperature=0,0.7 --sweep seed=1,2       every combination of values
+-n 5                                             each of them this many times
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["MOST", "Variant", "across", "grid", "letter", "models_of", "shuffled
 MOST: Final = 64
 """The most runs of one comparison."""
 
-# What of the settings can be swept; every other name goes to the model as an option of its own.
+# The settings that can be swept; a name that is no setting is sent as a model option.
 _SWEPT: Final = ("system", "temperature", "seed", "max_tokens", "num_ctx", "keep_alive", "think", "api")
 _NOT_SWEPT: Final = {
     "model": "List models with --compare a,b.",
@@ -41,15 +41,15 @@ _OTHER_SETTINGS: Final = (
 
 _ALIASES: Final = {"num_predict": "max_tokens"}
 _SLIP: Final = 0.8
-"""How alike a name and a setting are, from 0 to 1, for it to be taken for a slip of the pen."""
+"""Similarity of a name to a setting, from 0 to 1, at which it is taken for a typo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One run of a comparison: who is asked, with what, and which repeat it is (0: it is asked once)."""
+    """One run of a comparison: the model, its options, and the number of the repeat (0: it is asked once)."""
 
     typed: str = ""
-    """The model as it was written, with its mode; "" where none was named."""
+    """The model as typed, with its mode; "" if none was named."""
     mode: str = ""
     model: str = ""
     options: tuple[tuple[str, Any], ...] = ()
@@ -62,11 +62,11 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """What stands above its column."""
+        """The heading of its column."""
         return " ".join(part for part in (self.who, f"#{self.repeat}" if self.repeat else "") if part)
 
     def values(self) -> dict[str, Any]:
-        """The settings that make it what it is, to be put on those of the cell."""
+        """The settings that distinguish it, which override those of the cell."""
         found: dict[str, Any] = {name: value for name, value in self.options if name in _SWEPT}
         found |= {"mode": self.mode} if self.mode else {}
         found |= {"model": self.model} if self.model else {}
@@ -75,7 +75,7 @@ class Variant:
 
 
 def models_of(given: str | Iterable[str]) -> tuple[Variant, ...]:
-    """The models of a list `a,b,c`. Raises SettingsError for an empty one, or a model that stands there twice."""
+    """The models of a list `a,b,c`. Raises SettingsError for an empty name, or a model that is listed twice."""
     listed = given.split(",") if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
     odd = next((name for name in listed if not isinstance(name, str)), "")
     if odd != "":
@@ -107,9 +107,9 @@ def _model(name: str) -> Variant:
 
 
 def sweep_of(text: str) -> tuple[str, tuple[Any, ...]]:
-    """The name and the values of `NAME=V1,V2`; values as those of `-o`. A comma in quotes or brackets parts nothing."""
+    """The name and values of `NAME=V1,V2`, parsed as for `-o`. A comma in quotes or brackets does not separate."""
     name, equals, rest = text.partition("=")
-    name = name.strip().lstrip("-").replace("-", "_")  # as the options of the line are written
+    name = name.strip().lstrip("-").replace("-", "_")  # accept the spelling of command-line options
     name = _ALIASES.get(name, name)
     if not equals or not re.fullmatch(r"\w+", name):
         raise SettingsError(
@@ -122,7 +122,7 @@ def sweep_of(text: str) -> tuple[str, tuple[Any, ...]]:
 
 
 def swept(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
-    """The values to sweep `name` over, once each. Raises SettingsError for what cannot be swept."""
+    """The values to sweep `name` over, without duplicates. Raises SettingsError for what cannot be swept."""
     if name in _NOT_SWEPT or name in _OTHER_SETTINGS:
         raise SettingsError(
             f"--sweep {name}: it cannot be swept",
@@ -138,7 +138,7 @@ def swept(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
         raise SettingsError(
             f"sweep {name}: {values!r} is not a list of values", hint=f"Write {{{name!r}: [{values!r}]}}."
         )
-    plain = [value.item() if hasattr(value, "dtype") else value for value in values]  # numpy's numbers are no JSON
+    plain = [value.item() if hasattr(value, "dtype") else value for value in values]  # JSON takes no numpy numbers
     found: dict[str, Any] = {json.dumps(value, default=repr): value for value in plain}
     if not found:
         raise SettingsError(f"--sweep {name}: there are no values", hint=f"Write for instance {name}=1,2.")
@@ -146,7 +146,7 @@ def swept(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _pieces(text: str) -> list[str]:
-    """`text` cut at its commas, but for those within double quotes, brackets or braces."""
+    """`text` split at its commas, except those within double quotes, brackets or braces."""
     pieces, depth, quoted = [""], 0, False
     for sign in text:
         quoted ^= sign == '"'
@@ -161,7 +161,7 @@ def _pieces(text: str) -> list[str]:
 def grid(
     models: Sequence[Variant] = (), sweeps: Mapping[str, Sequence[Any]] | None = None, repeats: int = 1
 ) -> tuple[Variant, ...]:
-    """All runs, the models of one setting beside each other. Raises SettingsError for more than MOST."""
+    """All runs, with the models of one combination next to each other. Raises SettingsError for more than MOST."""
     if not isinstance(repeats, SupportsIndex) or (repeats := int(repeats)) < 1:
         raise SettingsError(
             f"{repeats!r} is not a number of repeats: each run is asked at least once",
@@ -185,7 +185,7 @@ def grid(
 
 
 def across(variants: Sequence[Variant]) -> int:
-    """How many stand beside each other where there is room: models, else repeats, else the last option's values."""
+    """How many go into one row if there is room: the models, else the repeats, else the last option's values."""
     first = variants[0]
     for same in (
         [each for each in variants if (each.options, each.repeat) == (first.options, first.repeat)],
@@ -198,7 +198,7 @@ def across(variants: Sequence[Variant]) -> int:
 
 
 def shuffled(variants: Sequence[Variant], chance: random.Random | None = None) -> tuple[Variant, ...]:
-    """In an order that tells nothing."""
+    """The variants in random order, which reveals nothing."""
     mixed = list(variants)
     (chance or random.SystemRandom()).shuffle(mixed)
     return tuple(mixed)

@@ -1,5 +1,4 @@
-"""The comparison that was shown last, so that `%ollama pick` and `%ollama diff` know which one is meant; and the last
-Runs, also of Python's."""
+"""The comparison shown last, to which `%ollama pick` and `%ollama diff` refer; and the last Runs, also from Python."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ __all__ = ["Shown", "keep", "last_runs", "latest", "remember"]
 
 @dataclass
 class Shown:
-    """A comparison on the screen: where it is shown, and the variable of `shell` that it is bound to."""
+    """A comparison on the screen: its view, and the variable `out` of `shell` that it is bound to."""
 
     runs: Runs
     view: RaceView
@@ -31,11 +30,11 @@ class Shown:
     out: str
     shell: Any = field(repr=False)
     picks: int = 0
-    """How often one was picked."""
+    """How many picks were made."""
     kept: Turn | None = field(default=None, repr=False)
     """The turn that the last pick put into the thread."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """What its pick is kept under: picking again changes it. Its buttons are found by it too."""
+    """The id of its vote, so that picking again replaces it; also identifies its buttons."""
     buttons: PickButtons | None = field(default=None, repr=False)
 
 
@@ -44,12 +43,12 @@ _runs: Runs | None = None
 
 
 def keep(session: Session, shown: Shown) -> None:
-    """It is the last one from now on."""
+    """Make it the last comparison of the session."""
     _latest[session] = shown
 
 
 def latest(session: Session, command: str) -> Shown:
-    """The last one. Raises SettingsError where there is none yet."""
+    """The last comparison of the session. Raises SettingsError if there is none yet."""
     found = _latest.get(session)
     if found is None:
         raise SettingsError(
@@ -60,12 +59,12 @@ def latest(session: Session, command: str) -> Shown:
 
 
 def remember(runs: Runs) -> Runs:
-    """They are the last ones from now on."""
+    """Make them the last Runs of this kernel, and return them."""
     global _runs
     _runs = runs
     return runs
 
 
 def last_runs() -> Runs | None:
-    """The Runs of the last comparison in this kernel, also of one that failed or was stopped; None if none."""
+    """The Runs of the last comparison in this kernel, even if it failed or was stopped; None if there was none."""
     return _runs

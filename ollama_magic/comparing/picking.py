@@ -1,4 +1,4 @@
-"""Keep this one, by `%ollama pick B` or a button: it is bound to `--out`, goes on in the thread, counts as a vote."""
+"""Pick an answer, by `%ollama pick B` or a button: it is bound to `--out`, joins the thread and counts as a vote."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["offer", "pick"]
 
 _MOST_OFFERED: Final = 20
-"""How many comparisons have buttons at the same time: each holds its answers in memory."""
+"""The most comparisons with live buttons: each holds its answers in memory."""
 
 _offered: deque[PickButtons] = deque()
 
 
 def pick(session: Session, words: list[str]) -> str:
-    """Keep the run of that letter of the last comparison: names are shown, the answer is bound, the vote is kept."""
+    """Pick a run of the last comparison by its letter: names are shown, the answer is bound, the vote is stored."""
     shown = latest(session, "pick")
     letters = ", ".join(run.letter for run in shown.runs.runs if _has_answer(run))
     hint = f"One of {letters}." if letters else "No column of the last comparison has one: run it again."
@@ -47,12 +47,12 @@ def pick(session: Session, words: list[str]) -> str:
 
 
 def offer(session: Session, shown: Shown) -> None:
-    """Put a button under each column that has an answer, where the front end has widgets."""
+    """Put a button under each column that has an answer, if the front end has widgets."""
     from ..render.picking import PickButtons
 
     def keep(letter: str) -> str:
         told = _picked(session, shown, shown.runs.find(letter))
-        if shown.runs.form == "code" and latest(session, "pick") is shown:  # only a cell that runs can do it
+        if shown.runs.form == "code" and latest(session, "pick") is shown:  # only a running cell can do that
             told += f" %ollama pick {letter} puts its code into the next cell."
         shown.view.finish(shown.runs.board(letter, told=told))
         return told
@@ -72,7 +72,7 @@ def _has_answer(run: Run) -> bool:
 
 
 def _picked(session: Session, shown: Shown, run: Run) -> str:
-    """Keep a run, and end the hiding; what to tell of it."""
+    """Keep the picked run and reveal the names; returns the message for the user."""
     _keep(session, shown, run)
     blind, shown.runs.hidden = shown.runs.hidden, False
     told = [f"Picked {run.letter}: {run.name}."]
@@ -90,7 +90,7 @@ def _keep(session: Session, shown: Shown, run: Run) -> None:
         shown.shell.user_ns[shown.out] = answer.value if typed else answer
     transcript = shown.question.transcript
     if transcript is not None:
-        # As from a run of its own, so that another pick takes its place.
+        # Recorded under its own run id, so that a later pick replaces it.
         shown.picks += 1
         run_id = f"{transcript.run}/{shown.picks}"
         turn = Turn(shown.question.user, answer.replies, transcript.cell, run_id, answer.model, answer.reason)
@@ -102,7 +102,7 @@ def _keep(session: Session, shown: Shown, run: Run) -> None:
 
 
 def _take_back(session: Session, shown: Shown, thread: str) -> None:
-    """Where there is no cell to tell it by: the turn of an earlier pick goes, and what followed it."""
+    """Without a cell id to replace by: remove the turn of an earlier pick, and all turns after it."""
     turns = session.threads.turns(thread) if thread in session.threads.names() else ()
     for place, turn in enumerate(turns):
         if turn is shown.kept:
@@ -110,22 +110,22 @@ def _take_back(session: Session, shown: Shown, thread: str) -> None:
 
 
 def _vote(session: Session, shown: Shown, run: Run, *, blind: bool) -> str:
-    """Count it against each of the others that gave a whole answer."""
+    """Count it as preferred to each of the others that gave a complete answer; returns the message for the user."""
     name = _name(run)
     others = sorted({_name(each) for each in shown.runs.runs if each.whole} - {name})
     if not others:
         return ""
     try:
         votes_of(session).put(shown.id, name, others, blind=blind)
-    except VoteError as error:  # what was picked is kept all the same
+    except VoteError as error:  # the pick itself is kept all the same
         return str(error)
     return "Counted: see %ollama votes."
 
 
 def _name(run: Run) -> str:
-    """What votes are counted for: the model and what was swept, whichever repeat it was.
+    """The name that votes count for: the model and the swept options, without the repeat.
 
-    Where a mode alone was named, with the model that answered there: another one may be its default some day.
+    If only a mode was named, it includes the model that answered: the mode's default may change.
     """
     variant, model = run.variant, run.answer.model
     if variant.model:

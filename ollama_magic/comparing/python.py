@@ -1,4 +1,4 @@
-"""The same from Python: `compare()` and `sweep()`, blocking, in notebooks and in scripts."""
+"""Comparisons from Python: `compare()` and `sweep()`, blocking, in notebooks and in scripts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["compare", "sweep"]
 
 _OWN = ("schema", "images", "thread", "top_logprobs")
 _NAMES = ("prompt", "models", "sweep", "grid", "repeats", *_OWN)
-# What would otherwise go to the model as an option of its own, which no server knows.
+# Arguments that would otherwise be sent as model options, which no server knows.
 _NOT_TAKEN: Final = {
     "tools": "Leave it out: tools would be called by all runs at once.",
     "model": "Name all of them in `models`.",
@@ -50,21 +50,21 @@ def compare(
     top_logprobs: int | None = None,
     **options: Any,
 ) -> Runs:
-    """Ask several models the same prompt, all at once, and wait for all of them. Nothing is shown.
+    """Ask several models the same prompt concurrently, and wait for all of them. Nothing is shown.
 
         runs = compare("Explain recursion.", ["llama3.2", "qwen3:8b"], repeats=3)
         runs.df
 
-    `models`: names as typed, or "local/...", "cloud/..." or "embedded" for another mode.
-    `sweep`: settings or options of the model, each with its values; every model is asked with every combination.
-    `repeats`: how often each is asked.
+    `models`: model names, with "local/..." or "cloud/...", or "embedded", for another mode.
+    `sweep`: settings or model options, each with its values; every model is asked with every combination.
+    `repeats`: how many times each is asked.
     `thread`: the conversation to continue from; nothing is recorded there.
     `top_logprobs`: as for `ask`; each run then has its perplexity, also in `.df`.
     `options`, `schema` and `images`: as for `ask`.
 
     A run that fails has its error in the Runs (`.df`, `.runs`) and raises nothing. Raises SettingsError, before
-    anything is sent, for what cannot be asked, and StoppedRuns after an interrupt. The Runs of the last comparison, of
-    what had arrived if it was stopped, are `ollama_magic.last_runs`.
+    anything is sent, for invalid arguments, and StoppedRuns after an interrupt. The last comparison's Runs, partial if
+    it was stopped, are `ollama_magic.last_runs`.
     """
     options = hidden(options)
     _refuse("compare()", options, "model")

@@ -1,7 +1,7 @@
-"""All runs of a comparison at once: their events on one queue, and what each came to.
+"""All runs of a comparison concurrently: their events on one queue, and how each ended.
 
-The runs know nothing of each other: one that fails ends alone. They are begun together, so that each one's time to
-the first token includes what it had to wait for the others; where a server ran them one after another, that is said.
+The runs are independent: one that fails ends alone. Up to AT_ONCE start together, so each one's time to the first token
+includes its wait for the others; where a server seems to have run them sequentially, that is reported.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["AT_ONCE", "Contestant", "Ended", "Times", "in_turn", "race"]
 
 AT_ONCE: Final = 8
-"""How many run at the same time."""
+"""How many run concurrently."""
 _OVERLAP_S: Final = 0.02
 _LONG_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A run about to begin: what sets it apart, and its settings."""
+    """A run about to start: its variant and its settings."""
 
     variant: Variant
     settings: Settings
@@ -47,9 +47,9 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When a run was begun, brought its first token and ended, on one clock.
+    """When a run began, got its first token and ended, in seconds on one monotonic clock.
 
-    `host`: the Ollama of one's own that was asked; "" for the cloud and the built-in engine, which have no such queue.
+    `host`: the local Ollama server that was asked; "" for the cloud and the built-in engine, which have no such queue.
     """
 
     began: float
@@ -60,7 +60,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run is over. `error` is what went wrong with it."""
+    """The end of a run; `error` is what went wrong, None if nothing did."""
 
     times: Times
     error: Exception | None = None
@@ -69,7 +69,7 @@ class Ended:
 async def race(
     session: Session, question: Question, contestants: Sequence[Contestant]
 ) -> AsyncGenerator[tuple[int, Event | Ended], None]:
-    """The events of all runs as they come, each with the number of its run; an Ended is the last of each.
+    """The events of all runs as they arrive, each with the number of its run; the last of each run is an Ended.
 
     Closing it closes all connections.
     """
@@ -86,14 +86,14 @@ async def race(
                     elif isinstance(event, Start):
                         host = event.host if event.mode == "local" else ""
                     queue.put_nowait((number, event))
-        except Exception as raised:  # whatever it is, it stays in its own column
+        except Exception as raised:  # whatever it is, it concerns this run only
             error = raised
         queue.put_nowait((number, Ended(Times(began, first, time.monotonic(), host), error)))
 
     async def all_of_them() -> None:
         limiter = Limiter(min(AT_ONCE, len(contestants)), adapt=False)
         try:
-            # The client tries again what may heal, as for any cell.
+            # The client retries transient errors itself, as for any cell.
             running = run_many(range(len(contestants)), work, limiter=limiter, retry=Retry(tries=1))
             async with aclosing(running) as outcomes:
                 async for _ in outcomes:
@@ -116,7 +116,7 @@ async def _events(session: Session, question: Question, contestant: Contestant) 
     source: AsyncGenerator[Event | ToolWork, None] = session.events(replace(question, cache="off"), settings)
     if question.cache != "off":
         wanted = question.request(settings, settings.model or "")
-        if variant.repeat > 1:  # each repeat is kept as an answer of its own
+        if variant.repeat > 1:  # each repeat is cached under its own key
             wanted = replace(wanted, options={**wanted.options, "repeat": variant.repeat})
         recall = Recall(session.cache(settings), wanted, settings, session.kept)
         source = remembered(source, recall, refresh=question.cache == "refresh")
@@ -127,9 +127,9 @@ async def _events(session: Session, question: Question, contestant: Contestant) 
 
 
 def in_turn(times: Iterable[Times]) -> str:
-    """The server that seems to have run one after another what was asked at once; "" where none did.
+    """The server that seems to have run concurrent requests sequentially; "" if none did.
 
-    Two of different models may also lie apart by themselves, where one is slow to begin.
+    Two runs of different models may also be apart by chance, if one is slow to start.
     """
     by_host: dict[str, list[tuple[float, float]]] = {}
     for each in times:

@@ -1,4 +1,4 @@
-"""The reading end of a comparison, in the caller's thread: show the events of all runs, keep what each came to."""
+"""The consumer of a comparison, in the caller's thread: shows the events of all runs and builds their answers."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "StoppedRuns", "contestants", "read_into"]
 
-# How long events gather between two looks once answers flow; see answering.
+# How long events are batched, in seconds, once answers are streaming; see answering.
 _GATHER_S: Final = 0.03
 
 
 def contestants(
     session: Session, variants: Sequence[Variant], values: Mapping[str, Any], label: str = "cell"
 ) -> list[Contestant]:
-    """The variants with their settings: `values` are those of the cell, and a variant's own stand on top.
+    """The variants with their settings: `values` are those of the cell, which a variant's own override.
 
-    Where a variant names its mode, a host that is set for another mode does not count.
+    If a variant names its mode, a host that is set for another mode is ignored.
 
-    Raises SettingsError for a value that cannot be used, before anything is sent.
+    Raises SettingsError for an invalid value, before anything is sent.
     """
     found = []
     for variant in variants:
@@ -55,7 +55,7 @@ def contestants(
 
 @dataclass
 class Comparison:
-    """One comparison: the question, who is asked, and what has come of each so far."""
+    """One comparison: the question, the contestants, and the state of each so far."""
 
     session: Session
     question: Question
@@ -70,18 +70,18 @@ class Comparison:
         self._stopped = False
 
     def begin(self, job: Job[tuple[int, Event | Ended]]) -> bool:
-        """What `stop` is to end from now on; False where it was stopped already."""
+        """Set the job that `stop` ends; False if it was stopped already."""
         self._job = job
-        return not self._stopped  # looked at after the job was put there, and set before it is looked for: one sees it
+        return not self._stopped  # read after _job is set, while `stop` sets it before reading _job: one sees the other
 
     def stop(self) -> None:
-        """End all of it from another thread, as an interrupt does from its own."""
+        """Stop all runs from another thread, as an interrupt does from the caller's own."""
         self._stopped = True
         if self._job is not None:
             self._job.stop(0)
 
     def runs(self) -> Runs:
-        """What there is: whole answers, those that failed, and what had arrived of the others."""
+        """The Runs so far: complete answers, failed ones, and what has arrived of the others."""
         variants = [each.variant for each in self.contestants]
         runs = [
             Run(letter(number), variant, self._answer(number), self._error(number))
@@ -102,7 +102,7 @@ class Comparison:
         )
 
     def feed(self, number: int, event: Event | Ended) -> None:
-        """Take one event of a run."""
+        """Process one event of a run."""
         if isinstance(event, Ended):
             self._ended[number] = event
         else:
@@ -114,7 +114,7 @@ class Comparison:
 
     @property
     def first_error(self) -> Exception | None:
-        """What went wrong with the first run, where no run came to anything."""
+        """The error of the first run, if every run failed without any text."""
         found = [each.error for _, each in sorted(self._ended.items()) if each.error is not None]
         begun = any(builder.text for builder in self._builders)
         return found[0] if len(found) == len(self.contestants) and not begun else None
@@ -156,11 +156,11 @@ class StoppedRuns(Stopped):
 
 
 def read_into(view: RaceView, comparison: Comparison) -> bool:
-    """Ask all, and show them in `view` as they come; False where an interrupt ended it.
+    """Run the comparison, showing events in `view` as they arrive; False if it was interrupted or stopped.
 
-    Whatever ends it, all sockets are closed before this returns. The view is not finished.
+    However it ends, all sockets are closed before this returns. The view is not finished here.
     """
-    # What is the same for all is shown once, above them.
+    # What is the same for all runs is shown once, above them.
     question = replace(comparison.question, notices=(), included=())
     runs = comparison.contestants
     try:

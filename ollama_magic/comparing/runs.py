@@ -1,4 +1,4 @@
-"""What a comparison came to: its runs in order, as answers, as a tidy table, and two of them held side by side."""
+"""The result of a comparison: its runs in order, as answers, as a tidy table, and as a diff of two of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Run", "Runs"]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One of them: its letter, who was asked with what, and what came of it. `error` is "" for a whole answer."""
+    """One run: its letter, its model and options, and its answer. `error` is "" if it did not fail."""
 
     letter: str
     variant: Variant
@@ -30,17 +30,17 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What it is called beside its letter."""
+        """Its name, shown beside its letter."""
         return self.variant.title or self.answer.model
 
     @property
     def whole(self) -> bool:
-        """Whether it came to an answer that is whole."""
+        """Whether its answer is complete."""
         return not self.error and self.answer.complete
 
     @property
     def row(self) -> dict[str, Any]:
-        """All that is known of it, by column name."""
+        """Everything known about it, by column name."""
         stats, variant = self.answer.stats, self.variant
         return {
             "run": self.letter,
@@ -62,10 +62,10 @@ class Run:
 
 
 class Runs:
-    """The runs of one comparison: iterate for the answers; `.df` for a table; `.diff("A", "B")` for two of them.
+    """The runs of one comparison: iterate for the answers; `.df` for a table; `.diff("A", "B")` to compare two.
 
-    A run is named by its number, from 0, or by its letter. As the last line of a cell it is shown as the comparison
-    was, and while it is `hidden`, until one is picked, without names. `.rows` and `.df` always have them.
+    A run is selected by its number, from 0, or by its letter. As the last line of a cell it is shown as the comparison
+    was; while `hidden`, until one is picked, without names. `.rows` and `.df` always have the names.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Runs:
         self.prompt = prompt
         self.hidden = hidden
         self.note = note
-        """What is to be known of all of them: what of the notebook was put in, or that a server ran them one by one."""
+        """A note on all runs: what was included from the notebook, or that a server ran them sequentially."""
         self._runs = tuple(runs)
         self.form = form
         self._across, self._quiet, self._notices = across, quiet, notices
@@ -92,26 +92,26 @@ class Runs:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All of them, in the order in which they are shown."""
+        """All runs, in display order."""
         return self._runs
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """Their answers; one that failed has what had arrived, and its error."""
+        """Their answers; a failed one has the text that had arrived, and its error."""
         return tuple(run.answer for run in self._runs)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
         """A dictionary for each run: model, mode, each swept option, repeat, answer, tokens, times, reason, error.
 
-        Where a schema or JSON was asked for, also its `value`, None for a run that came to none.
+        If a schema or JSON was asked for, also its `value`, None for a run without one.
         """
         left_out = () if self._valued else ("value",)
         return [{name: value for name, value in run.row.items() if name not in left_out} for run in self._runs]
 
     @property
     def df(self) -> Any:
-        """The rows as a pandas DataFrame. Raises ImportError, saying so, where pandas is missing."""
+        """The rows as a pandas DataFrame. Raises ImportError if pandas is not installed."""
         try:
             import pandas
         except ImportError:
@@ -120,13 +120,13 @@ class Runs:
 
     @property
     def last(self) -> Answer | None:
-        """The first whole answer, else the first that has any text: what `ollama_magic.last` is after a comparison."""
+        """The first complete answer, else the first with any text: `ollama_magic.last` after a comparison."""
         begun = [run for run in self._runs if run.answer.text]
         found = [run for run in self._runs if run.whole] or begun
         return found[0].answer if found else None
 
     def find(self, which: int | str) -> Run:
-        """The run of a number or a letter. Raises SettingsError, with those there are, for any other."""
+        """The run with a number or letter. Raises SettingsError, listing the letters, if there is none."""
         if isinstance(which, int) and -len(self._runs) <= which < len(self._runs):
             return self._runs[which]
         letters = [run.letter for run in self._runs]
@@ -137,13 +137,13 @@ class Runs:
         )
 
     def diff(self, first: int | str, second: int | str) -> Diff:
-        """How the answers of two runs differ, word by word; shown as the last line of a cell."""
+        """The word-by-word diff of two runs' answers; shown as the last line of a cell."""
         one, other = self.find(first), self.find(second)
         names = [run.letter if self.hidden else f"{run.letter} · {run.name}" for run in (one, other)]
         return Diff(names[0], one.answer.text, names[1], other.answer.text)
 
     def board(self, picked: str = "", *, told: str = "", id: str = "") -> Columns:
-        """What is shown of them; `told` is said below them, and `id` names them to buttons."""
+        """The columns to show; `told` is shown below them, and `id` identifies them to the buttons."""
         letters = [run.letter for run in self._runs if run.answer.text]
         either = f"{', '.join(letters[:-1])} or {letters[-1]}" if len(letters) > 1 else "".join(letters)
         note = f"Names and times are shown after the pick: %ollama pick {either}"
@@ -165,7 +165,7 @@ class Runs:
         if isinstance(which, slice):
             return self.answers[which]
         if isinstance(which, int):
-            return self.answers[which]  # an IndexError ends a loop
+            return self.answers[which]  # the sequence protocol needs an IndexError at the end
         return self.find(which).answer
 
     def __repr__(self) -> str:

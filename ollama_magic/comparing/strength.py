@@ -1,14 +1,16 @@
 """Bradley-Terry scores from picks, with intervals. Pure.
 
-A pick of one among several is the choice model of which Bradley-Terry is the case of two: the chance that a is picked
-from a set is exp(b_a) over the sum of exp(b) of the set. So a pick among four counts as one pick, not as three duels.
+A pick among several follows the multinomial logit model, of which Bradley-Terry is the case of two: the probability
+that a is picked from a set is exp(b_a) over the sum of exp(b) of the set. So a pick among four counts as one
+observation, not as three pairwise wins.
 
-Each two that were offered together get half a pick each way beside the real ones (shared out, so that nobody gets more
-than half a pick for and against in all). Without that, one that was never picked would have no score at all; it is the
-correction of Haldane and Anscombe, and for two the score is exactly ln((w + 1/2) / (l + 1/2)). Intervals are Wald's:
-1.96 standard errors from the information at the maximum, for two sqrt(1 / (w + 1/2) + 1 / (l + 1/2)).
+Each pair that was offered together gets half a pseudo-pick each way beside the real ones (shared out, so that each
+gets at most half a pick for and half a pick against in total). Without it, one that was never picked would have no
+finite score; it is the Haldane-Anscombe correction, and for two the score difference is exactly the log odds
+ln((w + 1/2) / (l + 1/2)). Intervals are Wald's: 1.96 standard errors from the information matrix at the maximum, for
+the difference of two sqrt(1 / (w + 1/2) + 1 / (l + 1/2)).
 
-Scores are in Elo's points about 1000, the average of those that were compared: 400 points more mean odds of ten to one.
+Scores are in Elo points with mean 1000 in each group: 400 points more mean odds of ten to one.
 Sources: Hunter, "MM algorithms for generalized Bradley-Terry models" (2004); Agresti, "Categorical Data Analysis".
 """
 
@@ -32,14 +34,14 @@ _MOST_STEPS: Final = 200
 _CLOSE: Final = 1e-10
 
 Choice = tuple[str, tuple[str, ...]]
-"""The one that was picked, and all that were offered, itself too."""
+"""The one that was picked, and all that were offered, including itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one of them stands: score and 95% interval in points, how often it was picked and offered.
+    """The standing of one name: score and 95% interval in points, how often it was picked and offered.
 
-    `group`: only those of one group were ever compared, directly or by way of others.
+    `group`: only members of the same group were compared with each other, directly or through others.
     """
 
     name: str
@@ -69,7 +71,7 @@ def standings(picks: Iterable[tuple[str, Sequence[str]]]) -> list[Standing]:
 
 
 def _groups(choices: Sequence[Choice]) -> list[list[str]]:
-    """Names that hang together by way of choices, the largest group first."""
+    """The connected components of names offered together, the largest first."""
     groups: list[set[str]] = []
     for _, names in choices:
         touched = [group for group in groups if group & set(names)]
@@ -79,7 +81,7 @@ def _groups(choices: Sequence[Choice]) -> list[list[str]]:
 
 
 def _weighted(choices: Sequence[Choice], members: Sequence[str]) -> list[tuple[float, Choice]]:
-    """The picks, and the half picks that are added."""
+    """The picks, and the pseudo-picks that are added, with their weights."""
     pairs = {pair for _, names in choices for pair in itertools.permutations(names, 2)}
     meets = Counter(one for one, _ in pairs)
     real = [(float(count), choice) for choice, count in Counter(choices).items()]
@@ -87,7 +89,7 @@ def _weighted(choices: Sequence[Choice], members: Sequence[str]) -> list[tuple[f
 
 
 def _fit(weighted: Sequence[tuple[float, Choice]], members: Sequence[str]) -> dict[str, float]:
-    """The log strengths that make the picks most likely, their mean 0: Newton's steps, shorter where they overshoot."""
+    """The maximum-likelihood log strengths, with mean 0: Newton steps, halved while they overshoot."""
     strengths = dict.fromkeys(members, 0.0)
     value = _likelihood(weighted, strengths)
     for _ in range(_MOST_STEPS):
@@ -118,7 +120,7 @@ def _likelihood(weighted: Sequence[tuple[float, Choice]], strengths: Mapping[str
 def _derivatives(
     weighted: Sequence[tuple[float, Choice]], strengths: Mapping[str, float], members: Sequence[str]
 ) -> tuple[list[float], list[list[float]]]:
-    """The gradient of the log likelihood, and the information (its negated second derivatives)."""
+    """The gradient of the log likelihood, and the information matrix (its negative Hessian)."""
     place = {name: number for number, name in enumerate(members)}
     gradient = [0.0] * len(members)
     information = [[0.0] * len(members) for _ in members]
@@ -137,22 +139,22 @@ def _derivatives(
 def _standard_errors(
     weighted: Sequence[tuple[float, Choice]], strengths: Mapping[str, float], members: Sequence[str]
 ) -> dict[str, float]:
-    """Of each strength against the mean of all."""
+    """The standard error of each strength relative to the mean of all."""
     _, information = _derivatives(weighted, strengths, members)
     inverse = _inverse(_grounded(information))
-    # What was added to make it invertible is taken out again: its inverse is itself.
+    # Subtract what was added to make it invertible: a projection, which is its own inverse on its range.
     share = 1 / len(members)
     return {name: math.sqrt(max(0.0, inverse[n][n] - share)) for n, name in enumerate(members)}
 
 
 def _grounded(information: list[list[float]]) -> list[list[float]]:
-    """With the direction in which all strengths move together, of which picks tell nothing, held fast."""
+    """`information` made invertible: picks do not determine a shift common to all strengths, so that is held fixed."""
     share = 1 / len(information)
     return [[each + share for each in row] for row in information]
 
 
 def _inverse(matrix: list[list[float]]) -> list[list[float]]:
-    """By Gauss and Jordan, with the largest pivot."""
+    """The inverse by Gauss-Jordan elimination with partial pivoting."""
     size = len(matrix)
     rows = [[*row, *(float(n == m) for m in range(size))] for n, row in enumerate(matrix)]
     for column in range(size):

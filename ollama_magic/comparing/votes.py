@@ -1,6 +1,6 @@
-"""The picks, kept on disk for all notebooks of a user: a small SQLite file, so that kernels may write at once.
+"""The picks, stored on disk for all notebooks of a user: a small SQLite file, so that kernels may write concurrently.
 
-Kept of each: which one was picked, from which others, when, and whether names were hidden. Not what was asked.
+Stored for each: which one was picked, over which others, when, and whether names were hidden. Not what was asked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TABLE: Final = (
 
 
 class VoteError(OllamaMagicError):
-    """The file of votes cannot be used."""
+    """The file of votes cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class Vote:
 
 
 class Votes:
-    """The picks in a folder. Nothing is created before the first one. Each method may raise VoteError."""
+    """The picks stored in a folder. Nothing is created before the first one. Each method may raise VoteError."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
 
     def put(self, id: str, winner: str, others: Sequence[str], *, blind: bool) -> None:
-        """Keep a pick, instead of an earlier one of that id."""
+        """Store a pick, replacing an earlier one with that id."""
         with self._open(create=True) as db:
             assert db is not None
             row = (id, time.time(), winner, json.dumps(list(others)), int(blind))
@@ -73,7 +73,7 @@ class Votes:
         return [Vote(winner, tuple(json.loads(others)), bool(blind), at) for winner, others, blind, at in rows]
 
     def clear(self) -> int:
-        """Forget all; how many there were."""
+        """Delete all picks; returns how many there were."""
         with self._open(create=False) as db:
             return db.execute("DELETE FROM votes").rowcount if db else 0
 
@@ -97,7 +97,7 @@ class Votes:
 
 
 def votes_of(session: Session) -> Votes:
-    """The votes of this user: in `cache_dir` where that is set, else in the user's data folder."""
+    """The votes of this user: in `cache_dir` if that is set, else in the user's data folder."""
     return Votes(_folder(session.settings()))
 
 
@@ -110,7 +110,7 @@ def _folder(settings: Settings) -> Path:
 
 
 def votes(session: Session, words: list[str]) -> Table | str:
-    """The standings from all picks; `clear` forgets them, `export FILE` writes them as .json or .csv."""
+    """The standings from all picks; `clear` deletes the picks, `export FILE` writes them as .json or .csv."""
     store = votes_of(session)
     action, rest = (words or [""])[0], words[1:]
     if not action:
