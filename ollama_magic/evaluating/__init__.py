@@ -1,4 +1,4 @@
-"""Trying models out in earnest: prompts, models and checks to pass rates, with how sure they are."""
+"""Evaluation of models: from prompts, models and checks to pass rates with confidence intervals."""
 
 from __future__ import annotations
 

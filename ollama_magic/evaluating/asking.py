@@ -1,7 +1,7 @@
-"""Asking for all answers of an evaluation, one model after another, and then the judges. On the event loop.
+"""All answers of an evaluation, one model after another, and then the judges' replies. Runs on the event loop.
 
-One model after another, so that a server need not change models for each prompt and none is timed beside another; a
-judge only when all have answered, for the same reason.
+One model at a time, so that a server need not switch models for each prompt and none is timed while another runs;
+judges only once all models have answered, for the same reason.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["Answered", "Asked", "Judged", "Model", "Server", "Task", "all_answer
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Who is asked, under which name; `public` is what of the settings may be saved."""
+    """A model under its label, with its settings; `public` are those that may be saved."""
 
     label: str
     settings: Settings
@@ -47,7 +47,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One answer to be asked for: by which model, to which prompt (their places), and which repeat, from 1."""
+    """One answer to request: the indices of its model and prompt, and the number of the repeat, from 1."""
 
     model: int
     prompt: int
@@ -56,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """All that is asked."""
+    """Everything that an evaluation asks."""
 
     session: Session
     models: Sequence[Model]
@@ -66,7 +66,7 @@ class Asked:
     limiter: Callable[[], Limiter] = Limiter
 
     def tasks(self, model: int) -> list[Task]:
-        """Those of one model."""
+        """The tasks of one model."""
         return [
             Task(model, prompt, repeat) for prompt in range(len(self.prompts)) for repeat in range(1, self.repeats + 1)
         ]
@@ -74,7 +74,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of a task: an answer, or an error with what had come."""
+    """The result of a task: an answer, or an error, whose `partial` is the text that had arrived."""
 
     task: Task
     answer: Answer | None = None
@@ -83,7 +83,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a judge replied about the answer to a task."""
+    """A judge's reply about the answer to a task."""
 
     task: Task
     judge: Judge
@@ -92,7 +92,7 @@ class Judged:
 
 
 class Server:
-    """Who is being asked at the moment."""
+    """The server that is being asked at the moment."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -100,12 +100,12 @@ class Server:
 
     @property
     def waits_for(self) -> str:
-        """Its name while it is waited for, since it does not answer; else ""."""
+        """Its name while it does not answer and is waited for; else ""."""
         return self.name if self.hosts.aside else ""
 
 
 async def all_answers(asked: Asked, server: Server) -> AsyncGenerator[Answered, None]:
-    """Every answer or error, as they come; answers are kept on disk as they come, where the settings say so."""
+    """Every answer or error as it arrives; answers are cached on disk as they arrive, if the settings say so."""
     for number, model in enumerate(asked.models):
         questions = [Question(prompt, shape=asked.shape) for prompt in asked.prompts]
         items = [(task, questions[task.prompt]) for task in asked.tasks(number)]
@@ -121,7 +121,7 @@ async def all_verdicts(
     limiter: Callable[[], Limiter],
     server: Server,
 ) -> AsyncGenerator[Judged, None]:
-    """Every reply of every judge about each of `answers`: a task, its prompt, the answer's text, and the row."""
+    """Every judge's reply about each of `answers`: a task, its prompt, the answer's text, and the row."""
     for judge, settings in judges:
         items = []
         for task, prompt, text, row in answers:
@@ -138,10 +138,10 @@ async def all_verdicts(
 async def _answers(
     session: Session, settings: Settings, items: Sequence[tuple[Task, Question]], limiter: Limiter, server: Server
 ) -> AsyncGenerator[Answered, None]:
-    """What one model says to each of `items`, in the order in which it is done."""
+    """One model's answer to each of `items`, in order of completion."""
     try:
         one = await _One.of(session, settings)
-    except OllamaMagicError as error:  # nobody is there: that is said of each
+    except OllamaMagicError as error:  # no server or no model: every item gets that error
         for task, _ in items:
             yield Answered(task, None, error)
         return
@@ -157,7 +157,7 @@ async def _answers(
 
 
 def _is_of_all(error: Exception) -> bool:
-    """Whether the same would be said of every prompt: a model that is not there is asked once."""
+    """Whether every prompt would fail in the same way: a missing model is asked only once."""
     return isinstance(error, Unreachable) or is_hopeless(error)
 
 
@@ -174,7 +174,7 @@ def told(error: BaseException | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _One:
-    """One model, found: its client, its name, and its digest, by which answers are kept."""
+    """One model, resolved: its client, its name, and its digest, which is part of the cache key."""
 
     session: Session
     client: Client
@@ -184,9 +184,9 @@ class _One:
 
     @classmethod
     async def of(cls, session: Session, settings: Settings) -> _One:
-        """Find out who answers. Raises what keeps anybody from it."""
+        """Find the server and model that will answer. Raises OllamaMagicError if none can."""
         settings, notice = await session.reachable(settings)
-        client = Client(settings, retry=Retry(tries=1))  # run_many tries again
+        client = Client(settings, retry=Retry(tries=1))  # run_many retries
         model = settings.model or await choose_model(client)
         digest = ""
         if settings.cache != "off":
@@ -195,12 +195,12 @@ class _One:
         return cls(session, client, model, digest, notice)
 
     async def answer(self, question: Question, repeat: int) -> Answer:
-        """One whole answer, from the cache or fresh; each repeat is kept as an answer of its own."""
+        """One complete answer, cached or fresh; each repeat is cached under its own key."""
         settings = self.client.settings
         request = _again(question.request(settings, self.model), repeat)
         source = self._fresh(request, question)
         if settings.cache != "off":
-            # Told apart in the key alone: nothing of it is sent.
+            # The repeat distinguishes cache keys only: it is not sent.
             wanted = replace(request, options={**request.options, "repeat": repeat}) if repeat > 1 else request
             kept = self.session.kept
             recall = _Known(self.session.cache(settings), wanted, settings, kept, self.digest)
@@ -226,7 +226,7 @@ class _One:
 
 
 def _again(request: Request, repeat: int) -> Request:
-    """The request of a repeat: with the next seed where one is set, which would else give the same answer again."""
+    """The request of a repeat: if a seed is set, with the next one, as the same one would repeat the answer."""
     seed = request.options.get("seed")
     if repeat == 1 or not isinstance(seed, int):
         return request
@@ -235,7 +235,7 @@ def _again(request: Request, repeat: int) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class _Known(Recall):
-    """A Recall whose model's digest is known, and not asked for each prompt."""
+    """A Recall whose model digest is known, so it is not requested for each prompt."""
 
     known: str = ""
 

@@ -1,6 +1,6 @@
-"""What an answer is held against: functions, expected texts, patterns, schemas, each to a Verdict.
+"""What an answer is checked by: functions, expected texts, patterns and schemas; each check gives a Verdict.
 
-A check that raises, or that says neither yes nor no, is an error of that check for that answer, and nothing more.
+A check that raises, or returns no valid verdict, is an error of that check for that answer only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .judging import Judge
 __all__ = ["Check", "Verdict", "checks_of", "contains", "equals", "parses"]
 
 Test = Callable[[Any, str, Mapping[str, Any]], Any]
-"""Takes the answer as functions see it, its text, and the row; returns what `_verdict` reads."""
+"""Takes the answer's value, or its text without a schema, then its text, and the row; returns what `_verdict` reads."""
 
 _HINT: Final = (
     "A check is a function, an expected text, re.compile(...), a type or a schema such as parses('name: str'), "
@@ -35,9 +35,9 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check says of one answer: `passed` is None where it could not be told, and `error` says why.
+    """The verdict of one check on one answer: `passed` is None if it could not be determined, and `error` says why.
 
-    `score` is from 0 to 1; from 0.5 it passes. `reason` is one line, "" where there is nothing to say.
+    `score` is from 0 to 1; from 0.5 on it passes. `reason` is one line, "" if there is none.
     """
 
     check: str
@@ -49,13 +49,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A named check that is made here, without asking anybody."""
+    """A named check that runs locally, without asking a model."""
 
     name: str
     test: Test
 
     def judge(self, value: Any, text: str, row: Mapping[str, Any]) -> Verdict:
-        """The verdict on an answer; never raises but for an interrupt."""
+        """The verdict on an answer; raises nothing but an interrupt."""
         try:
             found = self.test(value, text, row)
             if inspect.isawaitable(found):
@@ -73,10 +73,10 @@ class Check:
 
 
 def contains(expected: str | float, *, case: bool = False) -> Check:
-    """The answer has `expected` in it. `{column}` in it is the row's; upper and lower case count only with `case`.
+    """The answer contains `expected`, where `{column}` stands for the row's value; case matters only with `case`.
 
-    A number is taken as it is written, any white space as a single space. Raises SettingsError for a text of nothing,
-    which every answer has, and for what is no text.
+    A number is compared as written; any run of whitespace equals a single space. Raises SettingsError for a blank
+    text, which every answer contains, and for anything but a text or a number.
     """
     expected = _text_of(expected)
     if not expected.strip():
@@ -91,7 +91,7 @@ def contains(expected: str | float, *, case: bool = False) -> Check:
 
 
 def equals(expected: str | float, *, case: bool = False) -> Check:
-    """The answer is `expected` and no more, but for the white space around it; otherwise as `contains`."""
+    """The answer is exactly `expected`, apart from surrounding whitespace; otherwise as `contains`."""
     expected = _text_of(expected)
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
@@ -112,9 +112,10 @@ def _text_of(expected: object) -> str:
 
 
 def parses(schema: Any) -> Check:
-    """The answer has a value of `schema` in it: a type, a JSON schema, or a text such as "name: str, year: int".
+    """The answer contains a value of `schema`: a type, a JSON schema, or a text such as "name: str, year: int".
 
-    This only looks at the answer; `evaluate(..., schema=...)` also asks for it. Raises SettingsError for no schema.
+    This only checks the answer; `evaluate(..., schema=...)` also asks the model for it. Raises SettingsError for an
+    invalid schema.
     """
     shape = schema_for(schema)
 
@@ -129,9 +130,9 @@ def parses(schema: Any) -> Check:
 
 
 def checks_of(given: Any, columns: Iterable[str] = ()) -> tuple[Check | Judge, ...]:
-    """The checks as they were given to `evaluate`, each with a name of its own. Raises SettingsError.
+    """The checks given to `evaluate`, each with a unique name. Raises SettingsError.
 
-    Without any, a column `expected` is what the answer should contain.
+    If None, the answer should contain what a column `expected` says, if there is one.
     """
     if given is None:
         return (_expected(),) if "expected" in columns else ()
@@ -146,7 +147,7 @@ def checks_of(given: Any, columns: Iterable[str] = ()) -> tuple[Check | Judge, .
 
 
 def _expected() -> Check:
-    """The answer has what the row's column `expected` says, or one of a list; a row without it cannot be judged."""
+    """The answer contains the row's `expected`, or one of a list; a row without it cannot be judged."""
     check = contains("{expected}")
 
     def test(value: Any, text: str, row: Mapping[str, Any]) -> Any:
@@ -174,7 +175,7 @@ def _check(given: Any) -> Check | Judge:
 
 
 def _is_json_schema(given: Mapping[Any, Any]) -> bool:
-    """Whether it is one schema, and not checks by name."""
+    """Whether it is a JSON schema, and not a dict of checks by name."""
     return isinstance(given.get("properties"), Mapping) or str(given.get("type")) in _JSON_TYPES or "$ref" in given
 
 
@@ -210,10 +211,10 @@ def _function(function: Callable[..., Any]) -> Check:
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
-    """Whether it wants the row too: a second parameter without a default, or any number of them."""
+    """Whether it takes the row too: a second positional parameter without a default, or *args."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a builtin that does not tell
+    except (TypeError, ValueError):  # a builtin without a signature
         return False
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return True

@@ -1,4 +1,4 @@
-"""Two runs of an evaluation side by side: what fails now and passed before comes first."""
+"""Two runs of an evaluation compared: regressions first, which passed before and fail now."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _REASON: Final = 120
 class Difference:
     """One prompt of one model, before and after.
 
-    `what` is "regression", "fixed" or "same"; "lost" where it can be told no longer whether it passes, "new" where it
-    could not before; "gone" where it was not asked again.
+    `what` is "regression" if the pass rate fell, "fixed" if it rose, or "same"; "lost" if it can no longer be judged,
+    "new" if it was not asked, or could not be judged, before; "gone" if it was not asked again.
     """
 
     prompt: str
@@ -41,30 +41,29 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """All differences, regressions first, and by model the change of the pass rate with its 95% interval.
+    """All differences, regressions first, and for each model the change of the pass rate with its 95% interval.
 
-    The rates compared are those of the prompts that both runs could judge, and the interval takes into account that
-    they are the same prompts.
+    Only prompts that were judged in both runs count for the rates, and the interval accounts for the pairing.
     """
 
     differences: tuple[Difference, ...]
     changes: Mapping[str, tuple[Rate, Rate, Change | None]]
     notes: tuple[str, ...] = ()
-    """What is to be known of how they were compared, such as that only one of them had a check."""
+    """Notes on how they were compared, such as that only one of them had a check."""
 
     @property
     def regressions(self) -> tuple[Difference, ...]:
-        """What passed before and fails now."""
+        """The prompts with a lower pass rate than before."""
         return tuple(each for each in self.differences if each.what == "regression")
 
     @property
     def fixed(self) -> tuple[Difference, ...]:
-        """What failed before and passes now."""
+        """The prompts with a higher pass rate than before."""
         return tuple(each for each in self.differences if each.what == "fixed")
 
     @property
     def table(self) -> Table:
-        """What is not the same, regressions first."""
+        """The prompts that changed, regressions first."""
         from ..render.tables import Table
 
         changed = [each for each in self.differences if each.what != "same"]
@@ -79,7 +78,7 @@ class Comparison:
 
     @property
     def rates(self) -> Table:
-        """The change of the pass rate, by model."""
+        """The change of the pass rate by model."""
         from ..render.tables import Table
 
         columns = ("before", "after", "change", "95% interval", "regressions", "fixed")
@@ -129,10 +128,11 @@ class Comparison:
 
 
 def compared(before: Evaluation, after: Evaluation) -> Comparison:
-    """What changed from `before` to `after`, by the texts of the prompts and the names of the models.
+    """What changed from `before` to `after`, matching prompts by their text and models by their name.
 
-    Only checks of both count, unless there are none. Where each run has one model, and not the same one, those two are
-    compared; where no prompt is in both, but there are as many (another template), each with the one in its place.
+    Only checks that both runs have count, unless there are none. If each run has a single model, those two are
+    compared even under different names; if no prompt is in both, but both have as many (as with another template),
+    prompts are matched by position.
     """
     notes: list[str] = []
     models: dict[str, str] = {}
@@ -161,7 +161,7 @@ def compared(before: Evaluation, after: Evaluation) -> Comparison:
 
 
 def _unshared(before: Sequence[str], after: Sequence[str], shared: Sequence[str]) -> list[str]:
-    """What is said of checks that only one run has."""
+    """The notes on checks that only one run has."""
     if not shared and before and after:
         return ["no check is in both runs: each is held against its own"]
     only = [(name, "before") for name in before if name not in shared]
@@ -173,7 +173,7 @@ def _unshared(before: Sequence[str], after: Sequence[str], shared: Sequence[str]
 def _grouped(
     run: Evaluation, models: Mapping[str, str], prompts: Mapping[int, str], checks: Sequence[str]
 ) -> dict[tuple[str, str], list[Trial]]:
-    """The trials by prompt and model, under the names that these have in the later run, and `checks` alone."""
+    """The trials by prompt and model, named as in the later run, with the verdicts of `checks` only, all if none."""
     groups: dict[tuple[str, str], list[Trial]] = {}
     for trial in run.trials:
         key = prompts.get(trial.number, trial.prompt), models.get(trial.model, trial.model)

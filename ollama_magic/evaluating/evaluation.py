@@ -1,4 +1,4 @@
-"""What `evaluate` gives: every answer with its verdicts, and what can be made of them."""
+"""The result of `evaluate`: every answer with its verdicts, and the statistics, tables and charts made from them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ __all__ = ["Evaluation"]
 class Evaluation:
     """Prompts, models and checks by name, and a Trial for each answer, in the order prompt, model, repeat.
 
-    As the last line of a cell it shows the table and the heat map. What was interrupted has fewer trials than
-    `expected`.
+    As the last line of a cell it shows the table and the heat map. An interrupted one has fewer trials than `expected`.
     """
 
     prompts: tuple[str, ...]
@@ -38,9 +37,9 @@ class Evaluation:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each model was asked with, by the model's name; never a key or a host."""
     made: str = ""
-    """When, in UTC, as ISO 8601 writes it."""
+    """When it was made, in UTC, as ISO 8601."""
 
-    # ---- what came of it ---------------------------------------------------------------------------------------
+    # ---- results -----------------------------------------------------------------------------------------------
 
     @property
     def expected(self) -> int:
@@ -49,16 +48,16 @@ class Evaluation:
 
     @property
     def errors(self) -> tuple[Trial, ...]:
-        """The trials of which it cannot be told whether they passed: no whole answer, or a check that failed itself."""
+        """The trials with trouble: no complete answer, or a check that could not be evaluated."""
         return tuple(trial for trial in self.trials if trial.trouble)
 
     @property
     def failed(self) -> tuple[Trial, ...]:
-        """The trials that did not pass all checks."""
+        """The trials that failed at least one check."""
         return tuple(trial for trial in self.trials if trial.passed() is False)
 
     def rate(self, model: str = "", check: str = "") -> Rate:
-        """How many trials passed, with the 95% interval; of one model, and by one check, where named."""
+        """How many trials passed, with the 95% interval; of one model, or by one check, if named."""
         self._knows((model, self.models), (check, self.checks))
         return passed_of((trial for trial in self.trials if not model or trial.model == model), check)
 
@@ -71,19 +70,19 @@ class Evaluation:
 
     @property
     def df(self) -> Any:
-        """A tidy pandas DataFrame, a row for each verdict (for each answer, where there are no checks).
+        """A tidy pandas DataFrame with a row for each verdict (for each answer without verdicts).
 
-        `passed` is of pandas' type `boolean`: missing where it cannot be told.
+        `passed` is of pandas' type `boolean`: missing if it could not be determined.
         """
         try:
             import pandas
         except ImportError:
             raise ImportError("`.df` needs pandas: %pip install pandas") from None
         frame = pandas.DataFrame(report.records(self.trials), columns=list(report.COLUMNS))
-        return frame.astype({"passed": "boolean", "score": "float64"})  # so that both can be counted where some miss
+        return frame.astype({"passed": "boolean", "score": "float64"})  # so that both aggregate despite missing values
 
     def only(self, model: str, *more: str) -> Self:
-        """The same of these models alone: `run.only("b").compare(run.only("a"))` compares two of one run.
+        """This evaluation restricted to these models: `run.only("b").compare(run.only("a"))` compares two of one run.
 
         Raises SettingsError for a model that is not in it.
         """
@@ -97,10 +96,10 @@ class Evaluation:
         )
 
     def compare(self, other: Evaluation) -> Comparison:
-        """What changed since `other`, the earlier run, regressions first: what passed then and fails now.
+        """What changed since `other`, the earlier run; regressions first, which passed then and fail now.
 
-        Prompts are found again by their text, models and checks by their name. Only checks of both runs count. Where no
-        prompt is in both and there are as many, as with another template, each is compared with the one in its place.
+        Prompts are matched by their text, models and checks by their name. Only checks of both runs count. If no prompt
+        is in both and both have as many, as with another template, prompts are matched by position.
         """
         if not isinstance(other, Evaluation):
             raise SettingsError(
@@ -117,7 +116,7 @@ class Evaluation:
         return report.rates_table(self.trials, self.models, self.checks, self.expected)
 
     def heatmap(self, check: str = "", *, most: int = report.MOST_ROWS) -> Chart:
-        """Pass rates by prompt and model, by all checks or one; if there are more, the `most` lowest prompts."""
+        """Pass rates by prompt and model, for all checks or one; at most `most` prompts, those that pass least."""
         self._knows((check, self.checks))
         return report.heat_map(self.trials, self.models, check, most)
 
@@ -126,7 +125,7 @@ class Evaluation:
         return report.latency(self.trials, self.models)
 
     def throughput(self) -> Chart:
-        """Output tokens a second of each answer, by model."""
+        """Output tokens per second of each answer, by model."""
         return report.throughput(self.trials, self.models)
 
     # ---- keeping -----------------------------------------------------------------------------------------------
@@ -134,13 +133,13 @@ class Evaluation:
     def save(self, path: str | Path) -> Path:
         """Write all of it to a JSON file, without any key or host, and return its path.
 
-        Raises SettingsError where its folder is not there or it is one itself, OSError.
+        Raises SettingsError if its folder does not exist or the path is a folder, OSError.
         """
         return saving.write(path, saving.encode(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """What `save` wrote. Raises SettingsError for a file that is not such a one, OSError."""
+        """Read what `save` wrote. Raises SettingsError if the file is not a saved evaluation, OSError."""
         return cls(**saving.read(path))
 
     # ---- showing -----------------------------------------------------------------------------------------------

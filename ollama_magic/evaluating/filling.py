@@ -1,4 +1,4 @@
-"""A row's values put into texts: what is expected of an answer, and what a judge is asked about it. Pure."""
+"""A row's values inserted into texts: the expected text of an answer, and the question for a judge. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _FIELD: Final = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 def filled(text: str, row: Mapping[str, Any]) -> str:
-    """`text` with the row's values for the columns it names in braces; other braces stay.
+    """`text` with each column named in braces replaced by the row's value; other braces stay.
 
-    Raises ValueError for what is missing or no single value. pandas makes 4.0 of a 4 where something else is missing.
+    Raises ValueError for a value that is missing or not a scalar. A whole float is written as an integer, since pandas
+    turns 4 into 4.0 in a column with missing values.
     """
 
     def told(found: re.Match[str]) -> str:
@@ -33,5 +34,5 @@ def filled(text: str, row: Mapping[str, Any]) -> str:
 
 
 def is_several(value: Any) -> bool:
-    """Whether it is a list, tuple, set or array, such as polars and Parquet have in a column too."""
+    """Whether it is a list, tuple, set or array, as polars and Parquet columns may contain."""
     return isinstance(value, list | tuple | set | frozenset) or getattr(value, "ndim", 0) > 0

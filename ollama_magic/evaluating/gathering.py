@@ -1,4 +1,4 @@
-"""Answers and verdicts as they come, gathered into an Evaluation; an interrupt leaves what there is."""
+"""Answers and verdicts as they arrive, gathered into an Evaluation; an interrupt leaves what has arrived."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Gathering:
-    """Trials as they come. Checks run in here, in the caller's thread, where the notebook's functions belong."""
+    """Collects trials as they arrive. Checks run here, in the caller's thread, where notebook functions belong."""
 
     def __init__(self, asked: Asked, rows: Sequence[Row], checks: Sequence[Check | Judge]) -> None:
         self._asked, self._rows, self._checks = asked, rows, checks
@@ -44,7 +44,7 @@ class Gathering:
         self._unread_verdicts: deque[Judged] = deque()
 
     def gather(self, judges: Sequence[tuple[Judge, Settings]], *, shown: bool) -> None:
-        """Ask for everything. An interrupt comes out of here, and leaves what there is."""
+        """Ask for everything. An interrupt is raised from here, and what has arrived is kept."""
         asked = self._asked
         total = len(asked.models) * len(asked.prompts) * asked.repeats
         bar = Bar(total, shown=shown, unit="answer")
@@ -70,9 +70,10 @@ class Gathering:
     def _read(
         self, source: Callable[[], AsyncGenerator[T, None]], unread: deque[T], bar: Bar
     ) -> Generator[T, None, None]:
-        """What the generator gives, one after another as it comes; whatever ends it closes all connections.
+        """The items of the generator as they arrive; however it ends, all connections are closed.
 
-        Each is in `unread` first, for the reader to take away: an interrupt may lose what is handed out, but not that.
+        Each item is in `unread` first, until the reader removes it: an interrupt may lose an item on its way to the
+        reader, but not from there.
         """
 
         async def noted() -> AsyncGenerator[T, None]:
@@ -88,7 +89,7 @@ class Gathering:
                 yield from batch
 
     def take_unread(self) -> None:
-        """What had come when an interrupt struck; a check that it struck is not run again."""
+        """Take what had arrived at the time of an interrupt; a check that it interrupted is not run again."""
         for answered in tuple(self._unread):
             if answered.task not in self._trials:
                 self.take(answered)
@@ -96,11 +97,11 @@ class Gathering:
             self.judge(judged)
 
     def take(self, answered: Answered) -> None:
-        """Keep an answer and what the checks say of it."""
+        """Keep an answer and the checks' verdicts on it."""
         task = answered.task
         trial = _trial(self._asked, answered)
         if isinstance(answered.error, SchemaMismatch) and self._checks:
-            # A bad answer, and none that is missing: left out, it would favour a model that fits more seldom.
+            # It counts as a failed answer, not a missing one: leaving it out would favour models that often misfit.
             trial = replace(trial, error="")
             self._misfits.add(task)
             for check in self._checks:
@@ -114,12 +115,12 @@ class Gathering:
                 self._verdicts[task, check.name] = check.judge(value, trial.answer, self._rows[task.prompt])
 
     def to_judge(self) -> list[tuple[Task, str, str, Row]]:
-        """Each whole answer with its prompt and row, for the judges; what fits no schema has failed already."""
+        """Each complete answer with its prompt and row, for the judges; one that does not fit its schema has failed."""
         open_ones = [each for each in self._in_order() if not each[1].error and each[0] not in self._misfits]
         return [(task, trial.prompt, trial.answer, self._rows[task.prompt]) for task, trial in open_ones]
 
     def judge(self, judged: Judged) -> None:
-        """Keep what a judge said."""
+        """Keep a judge's verdict."""
         name, reply = judged.judge.name, judged.reply
         if judged.error is not None or not isinstance(reply, dict):
             why = "it was cut off" if judged.error is None else told(judged.error)
@@ -130,7 +131,7 @@ class Gathering:
         self._verdicts[judged.task, name] = verdict
 
     def evaluation(self) -> Evaluation:
-        """All of it."""
+        """Everything gathered so far, as an Evaluation."""
         missing = "it was stopped before this was judged"
         trials = []
         for task, trial in self._in_order():

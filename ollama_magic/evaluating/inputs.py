@@ -1,4 +1,4 @@
-"""What `evaluate` is given, as what it works with: rows and prompts, models by name with their settings."""
+"""The arguments of `evaluate`, normalised: rows and prompts, models by name with their settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 _OWN: Final = ("prompts", "models", "checks", "template", "schema", "repeats", "concurrency", "progress", "label")
 _PRIVATE: Final = frozenset({"key", "host", "trusted_hosts", "gguf", "cache_dir"})
-"""What no file and no name of a model may show: keys, credentials, places on this machine."""
+"""What no file and no model label may show: keys, credentials, paths on this machine."""
 _PROMPTS: Final = "Give texts, or rows with a column `prompt`, or rows and template='... {column} ...'."
 
 
@@ -69,9 +69,9 @@ def _prompt(row: Row, number: int) -> str:
 
 
 def models_from(session: Session, given: Any, common: Mapping[str, Any]) -> list[Model]:
-    """The models of a name, a dict of settings, or a list of those, each under a name of its own.
+    """The models from a name, a dict of settings, or a list of those, each under a unique label.
 
-    Raises SettingsError, also for one that is given twice.
+    Raises SettingsError, also for a model that is given twice.
     """
     listed: Sequence[Any] = list(given) if _is_several(given) else [given]
     if not listed:
@@ -92,7 +92,7 @@ def _is_several(models: Any) -> bool:
 
 
 def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str = "evaluate()") -> Model:
-    """One model: a name, with its mode or without (`cloud/gpt-oss:120b`), a dict of settings, None for the default."""
+    """One model: a name, optionally with a mode (`cloud/gpt-oss:120b`), a dict of settings, or None for the default."""
     if given is not None and not isinstance(given, str | Mapping):
         raise SettingsError(
             f"a model cannot be of type {type(given).__name__}", hint="Give a name or a dict of settings."
@@ -106,7 +106,7 @@ def model_of(session: Session, given: Any, common: Mapping[str, Any], label: str
         has_mode = bool(variant.mode)
         own = {**own, "model": None, **variant.values()}
     settings = session.settings(by_setting({**common, **own}, label, _OWN), label=label)
-    if has_mode and "host" not in own:  # one that is set for another mode does not count
+    if has_mode and "host" not in own:  # ignore a host that is set for another mode
         settings = settings.without_foreign_host()
     told = [f"{key}={value}" for key, value in own.items() if key not in _PRIVATE | {"model", "mode"}]
     model = typed or (engine.model_name(settings) if settings.mode == "embedded" else settings.model or "default model")

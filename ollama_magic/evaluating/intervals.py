@@ -1,4 +1,4 @@
-"""How sure a pass rate is: 95% intervals of a proportion, and of the difference of two. Pure arithmetic."""
+"""The uncertainty of pass rates: 95% intervals of a proportion, and of the difference of two. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Rate", "added", "change", "correlation", "percentile", "rate", "wilson"]
 
 _Z: Final = 1.959963984540054
-"""The normal quantile that leaves 2.5% on either side."""
+"""The 97.5% quantile of the standard normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`passed` out of `of`, with the 95% interval from `low` to `high`; `value` is None where nothing was judged."""
+    """`passed` out of `of`, with the 95% interval from `low` to `high`; `value` is None if nothing was judged."""
 
     passed: int
     of: int
@@ -40,9 +40,9 @@ class Change:
 
 
 def wilson(passed: int, of: int) -> tuple[float, float]:
-    """The 95% interval of a proportion by Wilson's score, without continuity correction; (0, 1) for none of none.
+    """The 95% Wilson score interval of a proportion, without continuity correction; (0, 1) for 0 of 0.
 
-    Unlike the usual one it stays within 0 and 1, and says something also where all passed or none.
+    Unlike the Wald interval it stays within 0 and 1, and is informative even if all passed or none.
     Source: E. B. Wilson, JASA 22 (1927) 209; R. G. Newcombe, Stat. Med. 17 (1998) 857, method 3
     """
     if not 0 <= passed <= of:
@@ -53,7 +53,7 @@ def wilson(passed: int, of: int) -> tuple[float, float]:
     middle = share + squared / (2 * of)
     reach = _Z * math.sqrt(share * (1 - share) / of + squared / (4 * of * of))
     low, high = (middle - reach) / (1 + squared / of), (middle + reach) / (1 + squared / of)
-    # At the ends one limit is exact; rounding would leave a trace beside it.
+    # At the ends one limit is exact; rounding would leave a small error.
     return (0.0 if passed == 0 else low), (1.0 if passed == of else high)
 
 
@@ -63,7 +63,7 @@ def rate(passed: int, of: int) -> Rate:
 
 
 def change(before: Rate, after: Rate, alike: float = 0.0) -> Change | None:
-    """How the rate changed; None where one of them has nothing. `alike` is their `correlation`, 0 for independent ones.
+    """How the rate changed; None if either has no trials. `alike` is their `correlation`, 0 for independent samples.
 
     Source: R. G. Newcombe, Stat. Med. 17 (1998) 873, method 10; for paired samples 17 (1998) 2635, method 10
     """
@@ -76,10 +76,10 @@ def change(before: Rate, after: Rate, alike: float = 0.0) -> Change | None:
 
 
 def correlation(pairs: Sequence[tuple[Rate, Rate]]) -> float:
-    """How much the rates of the same prompts in two runs go together, from -1 to 1: what is hard once is hard again.
+    """The correlation of the same prompts' rates in two runs, from -1 to 1: a prompt hard in one is hard in the other.
 
-    With one answer to each prompt it is phi of the fourfold table, with Newcombe's correction for continuity. With
-    several it is the same of their expected table, which leaves the interval rather too wide than too narrow.
+    With one answer to each prompt it is phi of the 2x2 table, with Newcombe's continuity correction. With several it is
+    phi of their expected table, which makes the interval too wide rather than too narrow.
     """
     before, after = added(pair[0] for pair in pairs), added(pair[1] for pair in pairs)
     if not before.value or not after.value or before.value == 1 or after.value == 1:
@@ -93,7 +93,7 @@ def correlation(pairs: Sequence[tuple[Rate, Rate]]) -> float:
 
 
 def added(rates: Iterable[Rate]) -> Rate:
-    """The rate of all of them together."""
+    """The pooled rate of all of them."""
     found = list(rates)
     return rate(sum(each.passed for each in found), sum(each.of for each in found))
 
@@ -103,7 +103,7 @@ def _joined(one: float, two: float, alike: float) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The value below which `share` (0 to 1) of `values` lie, between two neighbours in proportion; None for none."""
+    """The quantile of `values` at `share` (0 to 1), by linear interpolation; None for no values."""
     if not values:
         return None
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""A model as judge: what it is asked about an answer, and how its yes or no is read."""
+"""A model as judge: the prompt it gets about an answer, and the schema of its reply."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ASKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A check that another model makes: yes is a pass."""
+    """A check by a judge model: yes is a pass."""
 
     name: str
     question: str
@@ -34,7 +34,7 @@ class Judge:
 
     @property
     def shape(self) -> Shape:
-        """What the model must reply."""
+        """The schema of the model's reply."""
         return schema_for(
             {
                 "type": "object",
@@ -47,21 +47,21 @@ class Judge:
         )
 
     def asks(self, prompt: str, answer: str, row: Mapping[str, Any]) -> str:
-        """The whole text that the model is asked. Raises ValueError where the row has nothing for the question."""
+        """The whole prompt for the judge. Raises ValueError if the row lacks a value that the question needs."""
         question = filled(self.question, row)
-        # More than in any row of them, as in Python's doctests; or else the rest would be read as ours.
+        # Longer than any run of ">" in the material (as in doctests), which could otherwise end the quotation early.
         length = 1 + max([2, *map(len, re.findall(">+", f"{prompt}\n{answer}"))])
         marks = {"begin": "<" * length, "end": ">" * length}
         return _ASKS.format(prompt=prompt, answer=answer, question=question, **marks)
 
 
 def judge(question: str, model: Any = None, *, name: str = "", **settings: Any) -> Judge:
-    """Let a model judge each answer by a question that a yes answers well: `judge("Is it polite?", model="qwen3")`.
+    """Let a model judge each answer by a question to which yes is a pass: `judge("Is it polite?", model="qwen3")`.
 
-    `{column}` in the question is the row's, as in `judge("Does it agree with this: {expected}?")`.
-    `model` as for `evaluate`; without one the default model judges. `settings` are for the judge alone; it is asked
-    at temperature 0 if they say nothing else. What it replies is held to a schema; a reply that is not to be read is
-    an error of this check for that answer.
+    `{column}` in the question is the row's value, as in `judge("Does it agree with this: {expected}?")`.
+    `model` as for `evaluate`; without one the default model judges. `settings` are for the judge alone; its
+    temperature is 0 unless they set another. Its reply is constrained by a schema; an unreadable reply is an error of
+    this check for that answer.
     """
     if not isinstance(question, str) or not question.strip():
         raise SettingsError("a judge needs a question", hint='For instance judge("Is the answer polite?").')

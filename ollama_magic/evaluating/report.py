@@ -1,4 +1,4 @@
-"""Trials as tables and charts: what is counted, and in which words. The drawing itself is in render/."""
+"""Trials as tables and charts: their data and wording. The drawing itself is in render/."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST_ROWS: Final = 60
-"""How many prompts a heat map shows if not told otherwise."""
+"""How many prompts a heat map shows by default."""
 
 _MEASURED: Final = (
     *("seconds", "first_token_s", "tokens_per_second", "prompt_tokens", "output_tokens", "replayed", "notice", "error"),
@@ -51,7 +51,7 @@ def records(trials: Sequence[Trial]) -> list[tuple[Any, ...]]:
 
 
 def told_share(value: float | None) -> str:
-    """A share in per cent, "–" where there is none; 0% and 100% only where that is none of them and all."""
+    """A share as a percentage, "–" for None; 0% and 100% only if exactly none or all passed."""
     if value is None:
         return "–"
     return "<1%" if 0 < value <= 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
@@ -86,7 +86,7 @@ def rates_table(trials: Sequence[Trial], models: Sequence[str], checks: Sequence
 
 
 def _copies(trials: Sequence[Trial], models: Sequence[str]) -> list[str]:
-    """Which models said the same in each repeat: as copies, such answers are fewer than the interval takes them for."""
+    """A note on models that answered the same in each repeat: copies are not independent, as the interval assumes."""
     said: dict[str, dict[int, list[str]]] = {}
     for trial in trials:
         if not trial.error:
@@ -134,7 +134,7 @@ def _sum(counts: Sequence[int | None]) -> str:
 
 
 def _counted(texts: Sequence[str], where: str) -> list[str]:
-    """The most frequent of `texts`, and how many others there are; empty ones do not count."""
+    """The most frequent of `texts` with its count, and the number of other kinds; empty ones are ignored."""
     said: dict[str, int] = {}
     for text in filter(None, texts):
         said[text] = said.get(text, 0) + 1
@@ -149,7 +149,7 @@ def _counted(texts: Sequence[str], where: str) -> list[str]:
 
 
 def heat_map(trials: Sequence[Trial], models: Sequence[str], check: str, most: int) -> Chart:
-    """A cell for each prompt and model, with the share of its repeats that passed."""
+    """A heat map with a cell for each prompt and model: the share of its repeats that passed."""
     from ..render.heatmaps import Cell, heat_map_chart
 
     prompts = {trial.number: trial.prompt for trial in trials}
@@ -185,7 +185,7 @@ def _cell(make: Any, row: str, model: str, own: Sequence[Trial], check: str) -> 
 
 
 def latency(trials: Sequence[Trial], models: Sequence[str]) -> Chart:
-    """Seconds to the end of each whole answer."""
+    """Seconds to the end of each complete answer."""
     from ..render.charts import spread_chart
 
     found = {
@@ -196,7 +196,7 @@ def latency(trials: Sequence[Trial], models: Sequence[str]) -> Chart:
 
 
 def throughput(trials: Sequence[Trial], models: Sequence[str]) -> Chart:
-    """Tokens a second of each answer, while it was written."""
+    """Output tokens per second of each answer during generation."""
     from ..render.charts import spread_chart
 
     found = {

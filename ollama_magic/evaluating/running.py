@@ -1,4 +1,4 @@
-"""`evaluate`: prompts to models, their answers to checks, and all of it into an Evaluation. Blocking."""
+"""`evaluate`: sends prompts to models and their answers to checks, and returns an Evaluation. Blocking."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _WHERE: Final = frozenset(
     {"mode", "host", "key", "trusted_hosts", "api", "gguf", "cache", "cache_dir", "keep_alive"}
     | {"connect_timeout", "first_byte_timeout", "stall_timeout"}
 )
-"""The settings that are about where to ask and what to keep."""
+"""The settings about where to ask and what to cache."""
 
 _last: Evaluation | None = None
 
 
 class EvaluationStopped(Stopped):
-    """An evaluation was stopped by an interrupt; what there is is in `ollama_magic.last_evaluation`, and on disk."""
+    """An evaluation was stopped by an interrupt; what arrived is in `ollama_magic.last_evaluation` and the cache."""
 
     def __init__(self, done: int, total: int) -> None:
         came = (
@@ -66,26 +66,27 @@ def evaluate(
     progress: bool = True,
     **settings: Any,
 ) -> Evaluation:
-    """Ask every model every prompt, hold the answers against the checks, and return the Evaluation.
+    """Ask every model every prompt, check the answers, and return the Evaluation.
 
         evaluate(["Where does the Danube begin?"], ["llama3.2", "qwen3:8b"], ["Germany"])
 
-    `prompts`: a text, texts, dicts, or a data frame. Rows have the prompt in a column `prompt`, or fill `{column}` in
-    `template`; their columns also fill expected texts and judges' questions, and reach checks that take (answer, row).
-    `models`: names, with a mode before a slash if need be ("cloud/gpt-oss:120b"), or dicts of settings; the default
+    `prompts`: a text, a list of texts or dicts, or a data frame. Rows have the prompt in a column `prompt`, or fill
+    `{column}` in `template`; their columns also fill expected texts and judges' questions, and are passed to checks
+    that take (answer, row).
+    `models`: names, with an optional mode before a slash ("cloud/gpt-oss:120b"), or dicts of settings; the default
     model if none is given.
     `checks`: one, a list, or a dict by name, of: functions of the answer's text (of its value, with `schema`) that
-    return True, False or a score from 0 to 1; texts that the answer should contain, ignoring case (`equals` for nothing
-    else); re.compile(...); types and schemas; judge("...", model=...). Without any, a column `expected`: a text, or a
-    list of texts of which one is enough.
-    `repeats`: how often each prompt is asked; with a seed, each time with the next one.
-    `concurrency`: how many prompts one model is asked at once; adapts if not given, which makes single answers slower,
-    so give 1 to measure times. Models are asked one after another.
-    `settings`: as for `ask`. Answers are kept in the cache and not asked for again, unless cache is False or "refresh".
+    return True, False or a score from 0 to 1; texts that the answer should contain, ignoring case (`equals` for an
+    exact match); re.compile(...); types and schemas; judge("...", model=...). If not given, a column `expected`: a
+    text, or a list of texts of which one is enough.
+    `repeats`: how many times each prompt is asked; a seed is increased by one each time.
+    `concurrency`: concurrent requests to one model; adapts if not given, which makes single answers slower, so give 1
+    to measure times. Models are asked one after another.
+    `settings`: as for `ask`. Answers are cached and not asked for again, unless cache is False or "refresh".
 
-    A prompt or a check that fails is an error of its own; an answer that does not fit `schema` has failed all checks.
-    Raises SettingsError before anything is sent, and EvaluationStopped after an interrupt; the answers so far are in
-    `ollama_magic.last_evaluation`.
+    A failed request or check is recorded as an error of that answer only; an answer that does not fit `schema` fails
+    all checks. Raises SettingsError before anything is sent, and EvaluationStopped after an interrupt; the answers so
+    far are in `ollama_magic.last_evaluation`.
     """
     global _last
     settings = hidden(settings)
@@ -98,7 +99,7 @@ def evaluate(
     except KeyboardInterrupt:
         try:
             gathering.take_unread()
-        finally:  # of a second interrupt
+        finally:  # also after a second interrupt
             _last = gathering.evaluation()
         raise EvaluationStopped(len(_last.trials), _last.expected) from None
     _last = found = gathering.evaluation()
@@ -106,7 +107,7 @@ def evaluate(
 
 
 def last_evaluation() -> Evaluation | None:
-    """The last evaluation of this kernel, also one that was stopped; None if there was none."""
+    """The last evaluation of this kernel, even if it was stopped; None if there was none."""
     return _last
 
 
@@ -120,10 +121,10 @@ def _to_ask(
     repeats: int,
     concurrency: int | None,
 ) -> tuple[Asked, list[tuple[Judge, Settings]]]:
-    """All that is asked of the models, and the judges with their settings. Raises SettingsError for what cannot be."""
+    """All that is asked of the models, and the judges with their settings. Raises SettingsError for invalid ones."""
     session = current()
     limiter = _limiters(concurrency)
-    # As in a map: kept unless somebody said otherwise.
+    # As in a map: answers are cached unless the setting says otherwise.
     common = {**({"cache": "use"} if session.settings().is_default("cache") else {}), **settings}
     chosen = models_from(session, models, common)
     judges = [
@@ -136,7 +137,7 @@ def _to_ask(
 
 
 def _limiters(concurrency: int | None) -> Callable[[], Limiter]:
-    """What makes the limit for each model."""
+    """The factory of each model's limiter."""
     if concurrency is None:
         return lambda: Limiter(_AT_ONCE, most=_MOST_AT_ONCE)
     at_once = from_one("concurrency", concurrency)
@@ -144,6 +145,6 @@ def _limiters(concurrency: int | None) -> Callable[[], Limiter]:
 
 
 def _for_judge(judge: Judge, common: Mapping[str, Any]) -> dict[str, Any]:
-    """The judge's settings: where to ask as for the models, but not how, such as a system prompt."""
+    """The judge's settings: the models' on where to ask and what to cache, but not others, such as a system prompt."""
     where = {name: value for name, value in common.items() if name in _WHERE}
     return {"temperature": 0, "system": "", **where, **judge.settings}

@@ -1,4 +1,4 @@
-"""An evaluation as a JSON file and back. It holds prompts, answers and verdicts, and never a key or a host."""
+"""An evaluation to a JSON file and back. The file has prompts, answers and verdicts, and never a key or a host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VERDICT: Final = frozenset(field.name for field in fields(Verdict))
 
 
 def encode(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as what JSON has."""
+    """The evaluation as JSON-compatible values."""
     return {
         "format": _FORMAT,
         "version": _VERSION,
@@ -42,7 +42,7 @@ def encode(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write(path: str | Path, content: dict[str, Any]) -> Path:
-    """Put `content` in the place of what is there, whole or not at all. Raises SettingsError for a folder, OSError."""
+    """Write `content` atomically. Raises SettingsError if the path is a folder or its folder is missing, OSError."""
     path = Path(path).expanduser()
     if not path.parent.is_dir():
         raise SettingsError(
@@ -64,7 +64,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The values of an Evaluation from a file. Raises SettingsError for another kind of file, OSError."""
     path = Path(path).expanduser()
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except (ValueError, RecursionError):
         raise _refused(path, "it is not valid JSON") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:

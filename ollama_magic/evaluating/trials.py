@@ -1,4 +1,4 @@
-"""What an evaluation is made of: one Trial for each answer that was asked for, and how many of them passed. Pure."""
+"""The elements of an evaluation: one Trial for each requested answer, and how many of them passed. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Trial", "passed_of", "why_of"]
 class Trial:
     """One model's answer to one prompt. `number` is the prompt's, from 0; `repeat` counts from 1.
 
-    `error` says why there is no whole answer; `answer` then has what came. Times are seconds, None where unknown.
+    `error` says why there is no complete answer; `answer` is then what arrived. Times are seconds, None if unknown.
     """
 
     number: int
@@ -35,12 +35,12 @@ class Trial:
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     notice: str = ""
-    """What is to be known of the answer, such as that the model read only the end of the prompt."""
+    """A note on the answer, such as that the model read only the end of the prompt."""
     replayed: bool = False
-    """Whether the answer was asked for earlier and kept; its times are those of then."""
+    """Whether the answer is from the cache; its times are those measured originally."""
 
     def passed(self, check: str = "") -> bool | None:
-        """Whether it passed `check`, or all of them; None where that cannot be told, as without an answer."""
+        """Whether it passed `check`, or all of them; None if that is unknown, as without an answer."""
         found = [verdict.passed for verdict in self.verdicts if not check or verdict.check == check]
         if self.error or not found:
             return None
@@ -50,14 +50,14 @@ class Trial:
 
     @property
     def trouble(self) -> str:
-        """Why it cannot be told whether it passed, in one line; "" where it can."""
+        """Why the answer or one of its verdicts is missing, in one line; "" if none is."""
         if self.error:
             return self.error
         return next((f"{verdict.check}: {verdict.error}" for verdict in self.verdicts if verdict.error), "")
 
 
 def why_of(trials: Iterable[Trial]) -> str:
-    """What the first check that failed said, or what kept the first trial from being judged; "" where all passed."""
+    """The trouble or first failed check of the first trial that has either; "" if none has."""
     for trial in trials:
         if trial.trouble:
             return trial.trouble
@@ -68,6 +68,6 @@ def why_of(trials: Iterable[Trial]) -> str:
 
 
 def passed_of(trials: Iterable[Trial], check: str = "") -> Rate:
-    """How many passed, of those of which it can be told."""
+    """How many trials passed, of those that were judged."""
     found = [passed for trial in trials if (passed := trial.passed(check)) is not None]
     return rate(sum(found), len(found))
