@@ -1,4 +1,4 @@
-"""Texts as arrays of numbers, and how alike they are: `embed()` and `similarity()`, blocking."""
+"""Embeddings of texts and their cosine similarities: `embed()` and `similarity()`, blocking."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Similarity", "embed", "similarity"]
 
 Batch = tuple[int, list[str]]
-"""The number of the first text, and the texts."""
+"""The index of the first text, and the texts."""
 
 _OWN: Final = ("texts", "dimensions", "batch", "truncate", "errors", "concurrency")
 _AT_ONCE: Final = 4
@@ -45,17 +45,17 @@ def embed(
     concurrency: int | None = None,
     **settings: Any,
 ) -> Any:
-    """Texts as vectors: a numpy array of 32-bit floats, one row for each text, in order; one vector for a single text.
+    """Embed texts: a numpy array of 32-bit floats, one row for each text, in order; one vector for a single text.
 
     `model`: an embedding model. Without one, an embedding model that the server has; on the embedded engine the
-    built-in model, which was not made for this.
-    `dimensions`: shortens the vectors, where model and server can.
-    `batch`: how many texts go in one request; `concurrency`: how many requests run at once, adapting if not given.
+    built-in model, which was not trained for this.
+    `dimensions`: shortens the vectors, if model and server can.
+    `batch`: texts per request; `concurrency`: concurrent requests, adaptive if not given.
     `truncate`: cut the end off a text that is too long for the model; otherwise it is refused, and named.
-    `errors`: "nan" gives rows of NaN for what failed, with a warning, instead of raising.
+    `errors`: "nan" gives rows of NaN for texts that failed, with a warning, instead of raising.
     `settings`: as for `ask`.
 
-    Raises what went wrong, ImportError without numpy, and SettingsError for what is not a text.
+    Raises the error of a failed request, ImportError without numpy, and SettingsError for anything but texts.
     """
     numpy, settings = _numpy(), hidden(settings)
     listed = _texts(texts)
@@ -81,7 +81,7 @@ def embed(
 
 
 def _gathered(asked: _Asked, texts: Sequence[str], batch: int, limiter: Limiter) -> list[Vector[float] | None]:
-    """The vectors in the order of the texts, None for what failed where that is noted; else raises it."""
+    """The vectors in the order of the texts, with None for failed ones if failures are collected; else raises."""
     rows: list[Vector[float] | None] = [None] * len(texts)
     with bridge.shared().stream(lambda: asked.outcomes(_batches(texts, batch), limiter)) as job:
         for outcomes in job.batches():
@@ -100,7 +100,7 @@ def _gathered(asked: _Asked, texts: Sequence[str], batch: int, limiter: Limiter)
 
 @dataclass(slots=True)
 class _Asked:
-    """Asks for all batches, with one Embedder. Where `failures` is a list, they are put there and the rest goes on."""
+    """Requests all batches, with one Embedder. If `failures` is a list, it collects errors and the rest continues."""
 
     settings: Settings
     model: str | None
@@ -111,8 +111,8 @@ class _Asked:
     async def outcomes(
         self, batches: Iterable[Batch], limiter: Limiter
     ) -> AsyncGenerator[Outcome[Batch, list[Vector[float] | None]] | str, None]:
-        """What came of each batch, as it ends; a text is a notice."""
-        # A model that was set for answering is not the one to ask for vectors.
+        """The outcome of each batch, as it ends; a string is a notice."""
+        # A model that was set for chat is not the one to use for embeddings.
         settings, notice = self.settings, ""
         if self.model is None:
             settings, notice = await current().reachable(replace(settings, model=None))
@@ -137,7 +137,7 @@ def _batches(texts: Sequence[str], size: int) -> Iterable[Batch]:
 
 def _texts(given: str | Iterable[str]) -> list[str]:
     if hasattr(given, "columns") or isinstance(given, Mapping | bytes) or not isinstance(given, str | Iterable):
-        raise SettingsError(  # of a data frame or a dict the names would be taken, and not the texts
+        raise SettingsError(  # iterating over a data frame or a dict would give its names, not the texts
             f"a {type(given).__name__} is not a list of texts",
             hint="Give a text or a list of texts, such as df['text'].dropna(); for numbers, take df.to_numpy().",
         )
@@ -152,7 +152,7 @@ def _texts(given: str | Iterable[str]) -> list[str]:
 
 
 def _array(numpy: Any, rows: Sequence[Vector[float] | None]) -> Any:
-    """The rows as one array. Raises OllamaMagicError where they differ in length."""
+    """The rows as one array, NaN where a row is None. Raises OllamaMagicError if they differ in length."""
     widths = {len(row) for row in rows if row is not None}
     if len(widths) != 1:
         raise OllamaMagicError(
@@ -179,9 +179,9 @@ def _numpy() -> Any:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Similarity:
-    """The cosine of each row with each column: 1 for the same direction, 0 for nothing in common, -1 for the opposite.
+    """Cosine similarities of rows and columns: 1 for the same direction, 0 for orthogonal, -1 for opposite vectors.
 
-    `matrix` is a numpy array; the last line of a cell draws it. `pairs()` lists the most alike.
+    `matrix` is a numpy array, drawn as the last line of a cell. `pairs()` lists the most similar.
     """
 
     matrix: Any
@@ -201,14 +201,14 @@ class Similarity:
         return matrix_chart(lines, self.labels[:most], self.other_labels[:most], title=title)
 
     def pairs(self, count: int = 10) -> list[tuple[str, str, float]]:
-        """The pairs that are most alike, the nearest first; of texts with themselves each pair once."""
+        """The `count` most similar pairs, the most similar first; each pair once if rows and columns are the same."""
         numpy = _numpy()
         matrix = self.matrix
         if self.labels is self.other_labels:
             matrix = numpy.where(numpy.triu(numpy.ones(matrix.shape, dtype=bool), 1), matrix, -numpy.inf)
         flat = numpy.where(numpy.isnan(matrix), -numpy.inf, matrix).ravel()
         places = numpy.arange(flat.size)
-        if 0 < count < flat.size:  # of millions only the few that are near the top are sorted
+        if 0 < count < flat.size:  # of millions, sort only the few at the top
             places = numpy.flatnonzero(flat >= numpy.partition(flat, flat.size - count)[flat.size - count])
         ordered = places[numpy.argsort(-flat[places], kind="stable")][: max(0, count)]
         best = [int(place) for place in ordered if flat[place] > -numpy.inf]
@@ -232,10 +232,10 @@ def similarity(
     texts: Any, other: Any = None, *, labels: Sequence[str] | None = None, other_labels: Sequence[str] | None = None,
     **how: Any,
 ) -> Similarity:  # fmt: skip
-    """How alike texts are: each with each, or with each of `other`. Drawn as a heat map.
+    """Pairwise cosine similarities of texts with each other, or with each of `other`. Drawn as a heat map.
 
-    `texts`, `other`: texts, which go through `embed` (with `how`), or vectors that it gave (an array, or a list of
-    them); then `labels` and `other_labels` name the rows.
+    `texts`, `other`: texts, which are embedded (`how`: as for `embed`), or vectors (an array, or a list of them).
+    `labels` and `other_labels` name the rows; without them they are the texts themselves, or the row numbers.
 
     Raises what `embed` raises, and SettingsError for arrays that do not fit together.
     """
@@ -270,7 +270,7 @@ def _vectors(numpy: Any, given: Any, labels: Sequence[str] | None, how: dict[str
 
 
 def _stacked(numpy: Any, vectors: Sequence[Any]) -> Any:
-    """A list of vectors, such as of single texts, as one array. Raises SettingsError."""
+    """A list of vectors as one array. Raises SettingsError."""
     try:
         return numpy.asarray(vectors, dtype=numpy.float64)
     except (TypeError, ValueError):
@@ -280,7 +280,7 @@ def _stacked(numpy: Any, vectors: Sequence[Any]) -> Any:
 
 
 def _unit(numpy: Any, vectors: Any) -> Any:
-    """Each of length 1; a vector of zeros stays one."""
+    """The vectors scaled to length 1; a zero vector stays as it is."""
     vectors = numpy.asarray(vectors, dtype=numpy.float64)
     lengths = numpy.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / numpy.where(lengths == 0, 1.0, lengths)

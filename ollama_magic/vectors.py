@@ -1,4 +1,4 @@
-"""Asking a server for the vectors of some texts: one request, and the one text in it that is to blame for a refusal."""
+"""Embeddings of a batch of texts in one request; if it is refused, a search for the text that is to blame."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ __all__ = ["Embedder", "choose_embedder"]
 _NO_MODEL: Final = "`ollama pull nomic-embed-text` in a terminal fetches a good one."
 _LIMIT_S: Final = 1800.0
 _BLAMED: Final = 60
-"""Characters of a text that is to blame that a message shows."""
+"""Characters of the refused text that a message shows."""
 
 
 @dataclass(slots=True)
 class Embedder:
-    """Asks `model` at the server of `settings`. It finds out once which surface has embeddings."""
+    """Asks `model` at the server of `settings`. It determines once which surface has embeddings."""
 
     settings: Settings
     model: str
     dimensions: int | None = None
     truncate: bool = False
     failures: list[Exception] | None = None
-    """Where there is such a list, a text that is to blame is put there as an error, and has None for its vector."""
+    """If a list, it collects the error of each refused text, whose vector is None; if None, errors are raised."""
     _surface: Surface | None = None
 
     async def vectors(self, texts: Sequence[str], first: int = 0) -> list[Vector[float] | None]:
-        """The vectors of `texts`, in order; `first` is the number of the first one, for messages.
+        """The vectors of `texts`, in order; `first` is the index of the first one, for messages.
 
-        Raises PromptTooLong or BadRequest naming the text to blame, Unsupported where there are no embeddings, and
-        what any request raises. A server refuses all texts for the sake of one: then halves are asked, to find it.
+        Raises PromptTooLong or BadRequest naming the refused text, Unsupported if there are no embeddings, and what any
+        request raises. A server refuses a whole batch for a single text: it is then found by bisection.
         """
         try:
             found = await self._ask(texts)
@@ -73,11 +73,11 @@ class Embedder:
         try:
             found = await self._post(endpoint, surface, texts)
         except (BadRequest, ServerError) as error:
-            if "pooling type" in error.message.lower():  # llama.cpp's word for a model that only writes
+            if "pooling type" in error.message.lower():  # llama.cpp's error for a model that only generates text
                 raise Unsupported(
                     f"{self.model} makes no embeddings ({error.message})", hint=f"Use an embedding model. {_NO_MODEL}"
                 ) from None
-            # An older server, or one that is not Ollama, has the other surface's address alone.
+            # An older server, or one that is not Ollama, has only the other surface's path.
             if not (isinstance(error, ServerError) and error.status == 404 and surface == "native"):
                 raise
             if "openai" not in endpoint.surfaces or endpoint.api == "native":
@@ -105,19 +105,19 @@ class Embedder:
         value = await ask_json(
             endpoint,
             json_call("POST", path, body, self.model),
-            Retry(tries=1),  # whoever asks for many tries again
+            Retry(tries=1),  # run_many retries
             limit_s=limit,
             connect_s=settings.connect_timeout,
         )
         return decode_embed(value, len(texts))
 
 
-# Sampling means nothing here, and a server may refuse what it does not know.
+# Sampling options have no meaning here, and a server may refuse options that it does not know.
 _OPTIONS: Final = ("num_ctx", "num_thread", "num_gpu", "num_batch", "main_gpu", "use_mmap")
 
 
 async def choose_embedder(client: Client) -> str:
-    """The embedding model to use where none was named. Raises SettingsError where there is none."""
+    """The embedding model to use if none was named. Raises SettingsError if the server has none."""
     if client.settings.mode == "embedded":
         return engine.model_name(client.settings)
     models = await client.tags()
@@ -134,7 +134,7 @@ async def _endpoint(settings: Settings, tell: Callable[[Progress], None]) -> End
 
 
 def _surface(endpoint: Endpoint) -> Surface:
-    """/api where it is, since only it can be told not to cut a text silently."""
+    """The native surface if available, since only it can be told not to truncate a text silently."""
     if endpoint.api == "openai" or "native" not in endpoint.surfaces:
         return "openai"
     return "native"
