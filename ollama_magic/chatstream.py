@@ -1,16 +1,15 @@
-"""One streamed answer: from the request to Done, and everything that can end it before.
+"""One streamed answer: from the request to Done, and everything that can end it earlier.
 
     async with client.chat("Why is the sky blue?") as stream:
         async for event in stream:
             ...
     stream.answer
 
-Strategy: a task of its own (`_open`) works until the first byte, with retries, a poll of what the server does, and a
-timer; what it has to tell goes through a queue. Where nobody wants to be told, as of the rows of a map, the reader's
-task does that too. From then on the reader's own task reads, with nothing between it and
-the socket but the decoder, since this is what runs for every token. What ends an answer from outside (a stall,
-`aclose` in another task) closes the connection, and the reading task wakes up by that: no task is ever cancelled here
-but our own.
+Strategy: a separate task (`_open`) works until the first byte, with retries, a poll of what the server is doing, and a
+timeout; its progress events go through a queue. If progress is not wanted, as for the rows of a map, the reader's task
+does that too. From then on the reader's own task reads, with only the decoder between it and the socket, since this
+runs for every token. Ending an answer from outside (a stall, `aclose` in another task) closes the connection, which
+wakes up the reading task: no task but our own is ever cancelled here.
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ if TYPE_CHECKING:
 __all__ = ["ChatStream"]
 
 _AFTER_DONE_S = 0.25
-"""How long the end of the body may lag behind the end of the answer; then the connection is closed, not kept."""
+"""How long the end of the body may lag behind the end of the answer before the connection is closed, not reused."""
 _AFTER_REASON_S = 2.0
-"""How long counts may lag behind the word that the answer is whole."""
+"""How long the token counts may lag behind the finish reason."""
 
 
 class ChatStream:
-    """An answer as it comes: an asynchronous iterator of events, to be read once.
+    """An answer as it arrives: an asynchronous iterator of events, to be read once.
 
     Nothing is sent before it is read. Events: Start, then Progress while it waits, then Text, Thinking and ToolRequest
-    as they come, then Done with the counts; the first two not where nobody wants to be told. Raises what went wrong
-    (`ollama_magic.errors`), with the text so far as its `partial`. Leaving the loop or the `async with`, `aclose()`,
-    and being cancelled all close the connection, which stops the server's work.
+    as they arrive, then Done with the counts; no Start, and no Progress while waiting, if progress is not wanted.
+    Raises an error of `ollama_magic.errors`, with the text so far as its `partial`. Leaving the loop or the
+    `async with`, `aclose()`, and cancellation all close the connection, which stops the server's work.
     """
 
     def __init__(self, request: Request, server: Server) -> None:
@@ -75,7 +74,7 @@ class ChatStream:
         if self._generator is not None:
             raise RuntimeError("this answer was read already: ask again for another one")
         generator = self._events()
-        # Only the reader's loop holds the generator: leaving the loop by `break` ends it, and so the request.
+        # Only the reader's loop references the generator: leaving the loop by `break` ends it, and so the request.
         self._generator = weakref.ref(generator)
         return generator
 
@@ -88,29 +87,29 @@ class ChatStream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop the answer and close its connection; done when it returns. Does nothing after the end."""
+        """Stop the answer and close its connection; both are done when it returns. Does nothing after the end."""
         self._closing = True
         generator = self._generator() if self._generator else None
         if generator is not None and not generator.ag_running:  # type: ignore[attr-defined]  # every generator has it
             await generator.aclose()
         elif generator is not None:
-            # Another task is reading. It is woken up and ends by itself.
+            # Another task is reading. Closing wakes it up, and it ends by itself.
             if self._opening is not None:
                 self._opening.cancel()
             if self._body is not None:
                 await close_surely(self._body.exchange.aclose())
-        # Where the reader's loop was left by `break`, the event loop is about to end the generator.
+        # If the reader's loop was left by `break`, the event loop is about to end the generator.
         if self._ended is not None:
             await self._ended.wait()
 
     @property
     def text(self) -> str:
-        """The text of the answer, what there is so far."""
+        """The text of the answer so far."""
         return self._builder.text
 
     @property
     def answer(self) -> Answer:
-        """The answer: whole after Done, what there is so far before that."""
+        """The answer: complete after Done, partial before."""
         error = self._error.message if self._error else ""
         answer = self._builder.answer(error=error, stopped=not error)
         return answer if self._done is not None else replace(answer, stats=self._times(answer.stats))
@@ -162,13 +161,13 @@ class ChatStream:
                 silence.stop()
             await self._finish()
         if self._error is not None:
-            data = b""  # a server may have echoed the key, and a traceback be shown with its variables
+            data = b""  # a server may have echoed the key, and a traceback may be shown with its variables
             self._error = await self._server.explain(self._error, self._endpoint, self.request.model)
             self._error.partial = self._builder.text
             raise self._error
 
     async def _until_open(self) -> AsyncGenerator[Event, None]:
-        """What is told until the first byte is there; then `_body` is, unless it was closed meanwhile."""
+        """The events until the first byte; `_body` is set then, unless the stream was closed meanwhile."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._opening = opening = asyncio.create_task(self._open(queue.put_nowait))
         opening.add_done_callback(lambda _: queue.put_nowait(None))
@@ -189,7 +188,7 @@ class ChatStream:
         return self._done is None and body.failure is None
 
     def _arrived(self, events: list[Event]) -> list[Event]:
-        """Take in what was decoded: the clock, the answer so far. Done is held back until the connection is free."""
+        """Record the times and contents of decoded events. Done is held back until the connection is released."""
         if not events:
             return events
         self._last = time.monotonic()
@@ -211,7 +210,7 @@ class ChatStream:
         return replace(stats, first_token_s=first, total_s=total)
 
     def _why(self, body: Body, broken: str, silence: Silence) -> OllamaMagicError:
-        """What ended an answer that has no Done."""
+        """The error of an answer that ended without Done."""
         failure = body.failure
         assert failure is not None, "a decoder ends in a Done or a failure"
         host = body.host
@@ -226,9 +225,9 @@ class ChatStream:
         return failure
 
     async def _finish(self) -> None:
-        """Close whatever is open; goes on if the one who waits for it is cancelled."""
+        """Close whatever is open; continues if the waiting task is cancelled."""
         if self._body is not None and self._body.exchange.whole:
-            await self._close()  # nothing that could take long: worth no task
+            await self._close()  # this cannot take long, so it needs no task
         else:
             await close_surely(self._close())
 
@@ -249,7 +248,7 @@ class ChatStream:
 
 
 async def _drain(body: Body) -> None:
-    """Read to the end of a body whose answer is whole, so that the connection can be used again."""
+    """Read the rest of the body of a complete answer, so that the connection can be reused."""
     late = asyncio.get_running_loop().call_later(_AFTER_DONE_S, lambda: start_closing(body.exchange.aclose()))
     try:
         async for _ in body.chunks:

@@ -1,12 +1,12 @@
-"""The one client of Ollama: asks and streams, lists models, tests a key. The same for all three modes.
+"""The client of Ollama: asks and streams, manages models, tests a key. The same for all three modes.
 
     client = Client()                                     # as the environment and .env say
     async for event in client.chat("Why is the sky blue?", model="llama3.2"):
         if isinstance(event, Text):
             ...
 
-Works in a notebook by top-level `await`, in a script by `asyncio.run`. All clients of an event loop share their
-connections, so making one costs nothing.
+Works in a notebook with top-level `await`, in a script with `asyncio.run`. All clients of an event loop share their
+connections, so creating one costs nothing.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ __all__ = ["Client"]
 
 _LIST_S: Final = 30.0
 _HELD_S: Final = 600.0
-"""A server may hold the list of what is in memory back for as long as it loads a model."""
+"""A server may delay its list of loaded models for as long as it loads one."""
 
 
 class Client:
-    """Asks one server, with `await`. Give resolved `settings`, or single ones by name; the rest comes from the
+    """An asynchronous client of one server. Give resolved `settings`, or single ones by name; the rest comes from the
     environment and a .env file.
 
         async with Client(model="llama3.2") as client:
             answer = await client.ask("Why is the sky blue?")
 
     Raises SettingsError for settings that cannot be used together, such as mode cloud without a key. Nothing is sent or
-    started before the first question.
+    started before the first request.
     """
 
     _tells_phases = True
-    """Whether a stream tells what it waits for before the first byte, and asks the server for that."""
+    """Whether a stream reports what it waits for before the first byte, and polls the server for that."""
 
     def __init__(self, settings: Settings | None = None, *, retry: Retry | None = None, **overrides: object) -> None:
         overrides = hidden(overrides)
@@ -83,7 +83,7 @@ class Client:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where questions go. Raises Unsupported in mode embedded, whose server is started when it is first asked."""
+        """Where requests go. Raises Unsupported in mode embedded, whose server is started by the first request."""
         if self._endpoint is None:
             raise Unsupported("the built-in engine has no address before it is started", hint="Ask it something.")
         return self._endpoint
@@ -97,7 +97,7 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop what this client is still streaming. Its event loop keeps idle connections for others, for a while."""
+        """Stop this client's open streams. The event loop keeps idle connections for other clients for a while."""
         for stream in list(self._streams):
             await stream.aclose()
 
@@ -118,8 +118,8 @@ class Client:
     ) -> ChatStream:
         """Ask, and stream the answer; see ChatStream. Nothing is sent before the stream is read.
 
-        `prompt`: a text, a conversation, or a complete Request, to which nothing is added. Whatever is not given comes
-        from the settings. `options` are the model's own (temperature, seed, num_ctx, num_predict, top_k, stop, ...).
+        `prompt`: a text, a conversation, or a complete Request, to which nothing is added. Arguments not given come
+        from the settings. `options` are model options (temperature, seed, num_ctx, num_predict, top_k, stop, ...).
         Raises SettingsError if no model is named, and for a key among the options.
         """
         options = hidden(options)
@@ -150,7 +150,7 @@ class Client:
         return stream
 
     async def ask(self, prompt: str | Sequence[Message] | Request, **how: Any) -> Answer:
-        """Ask, and wait for the whole answer. Takes what `chat` takes, and raises what its stream raises."""
+        """Ask, and wait for the complete answer. Takes what `chat` takes, and raises what its stream raises."""
         how = hidden(how)
         async with self.chat(prompt, **how) as stream:
             async for _ in stream:
@@ -187,13 +187,13 @@ class Client:
     async def test_key(self) -> list[Model]:
         """The models that the key can list. Raises Unauthorized if the key is refused.
 
-        Asks GET /api/tags. A server may answer that without looking at the key, as ollama.com once did: so a refusal is
-        certain, but an answer is no proof. The first question then tells.
+        Sends GET /api/tags. A server may answer that without checking the key, as ollama.com once did: so a refusal is
+        conclusive, but an answer is no proof. Only a chat request proves it then.
         """
         return await self.tags()
 
     async def ps(self) -> list[RunningModel]:
-        """The models in the server's memory, the one that will stay longest first. In mode embedded always empty."""
+        """The models in the server's memory, the one that stays longest first. In mode embedded always empty."""
         return [] if self._endpoint is None else decode_ps(await self._json("GET", "/api/ps"))
 
     async def show(self, name: str) -> ModelDetails:
@@ -207,12 +207,12 @@ class Client:
         await self._about(name, "DELETE", "/api/delete", {"model": name}, or_nothing=True)
 
     async def copy(self, source: str, destination: str) -> None:
-        """Give model `source` a second name; that takes no disk space. Raises ModelNotFound with the nearest names."""
+        """Give model `source` a second name, at no disk space. Raises ModelNotFound with the nearest names."""
         body = {"source": source, "destination": destination}
         await self._about(source, "POST", "/api/copy", body, or_nothing=True)
 
     async def version(self) -> str:
-        """The server's version, such as "0.33.0"; "" if it does not say."""
+        """The server's version, such as "0.33.0"; "" if it reports none."""
         if self._endpoint is None:
             raise Unsupported("the built-in engine is not Ollama and has no version", hint="Use mode local.")
         found = await self._json("GET", "/api/version")
@@ -220,7 +220,7 @@ class Client:
         return version if isinstance(version, str) else ""
 
     async def post(self, path: str, body: Mapping[str, Any]) -> object:
-        """POST `body` and return the server's JSON value, for what has no method of its own here."""
+        """POST `body` and return the server's JSON value, for endpoints without a method here."""
         return await self._json("POST", path, dict(body))
 
     def stream(
@@ -247,7 +247,7 @@ class Client:
         limit_s: float = _LIST_S,
         or_nothing: bool = False,
     ) -> object:
-        """The JSON value that the server answers."""
+        """The JSON value of the server's response."""
         call = json_call(method, path, body, model)
         connect_s = self.settings.connect_timeout
         return await ask_json(
@@ -255,7 +255,7 @@ class Client:
         )
 
     async def _about(self, name: str, method: str, path: str, body: object, *, or_nothing: bool = False) -> object:
-        """The answer to what concerns the model `name`; ModelNotFound says which names are near."""
+        """The response to a request about the model `name`; ModelNotFound suggests similar names."""
         try:
             return await self._json(method, path, body, model=name, or_nothing=or_nothing)
         except ModelNotFound as error:
@@ -263,7 +263,7 @@ class Client:
         raise failure
 
     async def _connect(self, tell: Callable[[Progress], None], model: str) -> Endpoint:
-        """The endpoint, the embedded engine's started if need be; never for a model that it does not have."""
+        """The endpoint; the embedded engine is started if need be, but not for a model that it does not have."""
         if self._endpoint is not None:
             return self._endpoint
         own = engine.model_name(self.settings)
@@ -275,7 +275,7 @@ class Client:
         return await engine.start(self.settings, tell)
 
     async def _is_loaded(self, endpoint: Endpoint, model: str) -> bool | None:
-        """Whether the model is in memory; None where the server cannot tell, or it runs in the cloud."""
+        """Whether the model is in memory; None if the server cannot tell, or it runs in the cloud."""
         if endpoint.mode != "local" or runs_in_cloud(model):
             return None
         try:
@@ -285,7 +285,7 @@ class Client:
         return full_name(model) in {full_name(each.name) for each in running}
 
     async def _explain(self, error: OllamaMagicError, endpoint: Endpoint | None, model: str) -> OllamaMagicError:
-        """`error` with what else can be found out: the names near to an unknown one, why the engine is gone."""
+        """`error` with more detail: names similar to an unknown one, or why the engine died."""
         if isinstance(error, Unreachable | Incomplete) and endpoint is not None and endpoint.mode == "embedded":
             death = await engine.died()
             if death is not None:

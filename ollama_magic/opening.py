@@ -1,4 +1,4 @@
-"""An answer until its first byte: the surface chosen, the request sent, and the wait for a server that says nothing."""
+"""An answer until its first byte: choosing the surface, sending the request, waiting for a silent server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Body", "Limits", "Server", "open_body"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, None for no limit."""
+    """Timeouts in seconds, None for no limit."""
 
     connect: float | None = 10.0
     first_byte: float | None = 1800.0
@@ -37,10 +37,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a stream needs of its client, each for a model: `connect` gives the endpoint, `explain` betters an error
-    before it is raised, `is_loaded` says whether the server has the model in memory (None: it does not tell).
+    """What a stream needs of its client, each for a model: `connect` returns the endpoint, `explain` adds detail to an
+    error before it is raised, `is_loaded` says whether the server has the model in memory (None: it does not tell).
 
-    Without `is_loaded` nobody wants to know what goes on before the first byte.
+    If `is_loaded` itself is None, progress before the first byte is not wanted.
     """
 
     connect: Callable[[Callable[[Progress], None], str], Awaitable[Endpoint]]
@@ -54,7 +54,7 @@ _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Body:
-    """An answer that has begun: the exchange, its decoder, and the times for the counts."""
+    """An answer that has started: the exchange, its first bytes, its remaining chunks, and its decoder."""
 
     def __init__(
         self, exchange: Exchange, decoder: Decoder, first: bytes, chunks: AsyncGenerator[bytes, None], host: str
@@ -65,24 +65,24 @@ class Body:
         self.framer = Framer()
 
     def events(self, data: bytes) -> list[Event]:
-        """What a piece of the body says."""
+        """The events in a chunk of the body."""
         return self.decoder.feed(self.framer.feed(data))
 
     def last_events(self) -> list[Event]:
-        """What is left at the end of the body."""
+        """The remaining events at the end of the body."""
         return self.decoder.feed(self.framer.close()) + self.decoder.close()
 
     @property
     def failure(self) -> OllamaMagicError | None:
-        """What went wrong with it."""
-        # A body that could not be framed was cut off there for the decoder, which is not the reason.
+        """The framing or decoding error, if any."""
+        # The framer's comes first: after a framing error the decoder sees a truncated body, which is not the cause.
         return self.framer.failure or self.decoder.failure
 
 
 async def open_body(request: Request, server: Server, endpoint: Endpoint, put: Callable[[Event], None]) -> Body:
-    """Ask `endpoint`, and wait for the first byte of its answer; tells by `put` what goes on meanwhile.
+    """Ask `endpoint`, and wait for the first byte of its answer; progress is reported through `put`.
 
-    Raises Unsupported where no surface can carry the request, Stalled, Incomplete, and what `send` raises.
+    Raises Unsupported if no surface supports the request, Stalled, Incomplete, and what `send` raises.
     """
     chosen = surface.choose(endpoint.api, endpoint.surfaces, request)
     call = _call(chosen, endpoint, request)

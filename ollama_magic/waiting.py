@@ -1,4 +1,4 @@
-"""What goes on beside an answer: the limit on silence, the poll of what the server does, closing that surely ends."""
+"""What runs beside an answer: the stall timeout, the poll of the server's state, and closing that always completes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["POLL_S", "Phases", "Silence", "close_surely", "start_closing"]
 
 POLL_S = 1.0
-"""Seconds between two looks at what the server does."""
+"""Seconds between two polls of what the server is doing."""
 _HELD_S = 0.5
 
 _closing: set[asyncio.Task[None]] = set()
 
 
 def start_closing(closing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run what closes something as a task that nothing cancels and nothing forgets."""
+    """Run `closing` as a task that is not cancelled with the caller and not garbage-collected before it ends."""
     task = asyncio.get_running_loop().create_task(closing)
     _closing.add(task)
     task.add_done_callback(_closing.discard)
@@ -29,15 +29,15 @@ def start_closing(closing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
 
 async def close_surely(closing: Coroutine[Any, Any, None]) -> None:
-    """Wait for what closes something; if the waiting is cancelled the closing goes on."""
+    """Wait for `closing`; if the waiting is cancelled, the closing continues."""
     await asyncio.shield(start_closing(closing))
 
 
 class Silence:
-    """Closes an answer when the server is silent for `limit` seconds; `broke` says that it did.
+    """Closes an answer when the server is silent for `limit` seconds; `broke` says whether it did.
 
-    Only the time between `begins` and `ends` counts, not what the reader takes for himself. Both are called for every
-    token, so no timer is set there: one timer looks, and sets itself anew for what is left.
+    Only the time between `begins` and `ends` counts, not what the reader spends itself. Both are called for every
+    token, so they do not restart a timer each time: a single timer checks, and rearms itself for the time left.
     """
 
     def __init__(self, limit: float | None, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -49,23 +49,23 @@ class Silence:
         self._timer: asyncio.TimerHandle | None = None
 
     def begins(self) -> None:
-        """The reader waits for the server."""
+        """The reader starts to wait for the server."""
         self._since = self._loop.time()
         if self._timer is None and self.limit is not None:
             self._timer = self._loop.call_later(self.limit, self._look)
 
     def ends(self) -> None:
-        """Something came."""
+        """Data arrived."""
         self._since = 0.0
 
     def shorten(self, limit: float) -> None:
-        """From now on no longer than `limit`."""
+        """Lower the limit to `limit` seconds, if it is higher."""
         if self.limit is None or limit < self.limit:
             self.stop()
             self.limit = limit
 
     def stop(self) -> None:
-        """Look no more, unless waiting begins again."""
+        """Cancel the timer, until waiting starts again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -73,7 +73,7 @@ class Silence:
     def _look(self) -> None:
         self._timer = None
         if not self._since or self.limit is None:
-            return  # the reader is busy; the next `begins` sets the timer again
+            return  # the reader is busy; the next `begins` restarts the timer
         left = self._since + self.limit - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
@@ -83,11 +83,11 @@ class Silence:
 
 
 class Phases:
-    """Tells what is being waited for, each change once: "connecting", "loading model" or "reading prompt".
+    """Reports what is being waited for, each change once: "connecting", "loading model" or "reading prompt".
 
-    A server says nothing of that: it is silent until the first token. So once a request is out `is_loaded` is asked
-    every second whether the model is in memory. Ollama v0.33 holds that answer back while it loads the model, older
-    ones list it from the start of loading, and then "reading prompt" is said a little early.
+    A server is silent until the first token. So once a request is sent, `is_loaded` is polled every second for whether
+    the model is in memory. Ollama v0.33 delays that response while it loads the model; older versions list the model
+    from the start of loading, so "reading prompt" is reported a little early.
     """
 
     def __init__(self, put: Callable[[Progress], None], is_loaded: Callable[[], Awaitable[bool | None]]) -> None:
@@ -100,19 +100,19 @@ class Phases:
         self.tell(Progress("connecting"))
 
     def tell(self, progress: Progress) -> None:
-        """What happens before the request is out."""
+        """Report progress before the request is sent."""
         self._out = False
         self._say(progress)
 
     def sent(self) -> None:
-        """The request is out."""
+        """The request was sent."""
         self._out = True
         self._say(Progress("reading prompt"))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(POLL_S, self._begin)
 
     def stop(self) -> None:
-        """The first byte is here, or never will be."""
+        """Stop polling: the first byte has arrived, or never will."""
         if self._timer is not None:
             self._timer.cancel()
         if self._poll is not None:
@@ -133,7 +133,7 @@ class Phases:
                 await asyncio.wait({asked}, timeout=_HELD_S)
                 if not asked.done() and self._out:
                     self._say(Progress("loading model"))
-                # Not asked a second time meanwhile: each request that is held costs the server something.
+                # No second poll meanwhile: each delayed request costs the server resources.
                 loaded = await asked
             finally:
                 asked.cancel()

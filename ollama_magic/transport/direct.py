@@ -1,7 +1,7 @@
-"""A connection to a server that nothing stands before: no proxy, and so nothing of what httpx's client does besides.
+"""A direct connection to a server, without a proxy, that bypasses httpx's client.
 
-For a row of a map that client and httpcore's pool are a third of all the work, and each request has a connection to
-itself anyway. This is a transport of httpx's own kind: it takes its requests, gives its responses, raises its errors.
+For a row of a map, that client and httpcore's pool are a third of all the work, and each request has a connection to
+itself anyway. This stands in for it: it takes httpx's requests, returns its responses and raises its errors.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _ERRORS: Final = (
 
 
 class Direct:
-    """One connection, for one request at a time; made when there is something to send, and again when it is gone."""
+    """One connection, for one request at a time; opened at the first request, and reopened once it is closed."""
 
     made: socket.socket | None = None
-    """The socket of the connection that it made last, as whoever follows its requests sees it."""
+    """The socket of the last connection, set by the trace callback of its requests."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
         self._connection: httpcore.AsyncHTTPConnection | None = None
 
     async def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
-        """The answer to `request` once its head has come; raises what httpx's client does. `stream` is always true."""
+        """The response to `request` once its head has arrived; raises as httpx's client does. `stream` must be true."""
         assert stream
         assert isinstance(request.stream, httpx.AsyncByteStream)
         url = httpcore.URL(
@@ -74,7 +74,7 @@ class Direct:
             await self._connection.aclose()
 
     def _is_over(self) -> bool:
-        """Whether the server has closed its side of an idle connection: there is nothing else it could have to say.
+        """Whether the server has closed its side of an idle connection: nothing else could make its socket readable.
 
         As httpcore's `has_expired`, which takes eight times as long to find the socket.
         """
@@ -92,7 +92,7 @@ class _Body(httpx.AsyncByteStream):
         self._answer, self._direct = answer, direct
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        stream: AsyncIterable[bytes] = self._answer.stream  # type: ignore[assignment]  # it was asked for asynchronously
+        stream: AsyncIterable[bytes] = self._answer.stream  # type: ignore[assignment]  # the request was asynchronous
         try:
             async for data in stream:
                 yield data
@@ -105,7 +105,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _as_httpx(error: Exception) -> httpx.TransportError:
-    """httpx has an error of the same name for each of httpcore's."""
+    """The httpx error for one of httpcore's: each has one of the same name."""
     kind = getattr(httpx, type(error).__name__, httpx.TransportError)
     found = kind(str(error))
     assert isinstance(found, httpx.TransportError)

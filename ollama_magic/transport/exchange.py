@@ -1,10 +1,10 @@
-"""One request and its answer.
+"""One request and its response.
 
 Strategy:
-- httpx's own limits are off but for connecting: a server is silent while it loads a model. Whoever waits has a timer.
-- Closing an exchange whose body is not whole closes its connection, and that is what stops the server's work.
-- The key enters the request last, behind httpx's own logging, and every failure is raised outside the `except` that
-  saw it: no traceback leads into frames whose locals hold the header.
+- httpx's own timeouts are off except for connecting: a server is silent while it loads a model. Callers have timers.
+- Closing an exchange whose body is incomplete closes its connection, which is what stops the server's work.
+- The key is added to the request last, past httpx's own logging, and every failure is raised outside the `except` that
+  caught it: no traceback leads into frames whose locals hold the header.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = ["Exchange", "open_exchange"]
 _MAX_REDIRECTS = 5
 _HEADERS = (
     (b"Accept", b"application/x-ndjson, text/event-stream, application/json"),
-    (b"Accept-Encoding", b"identity"),  # a compressed stream arrives in lumps
+    (b"Accept-Encoding", b"identity"),  # a compressed stream arrives in large chunks
     (b"Connection", b"keep-alive"),
     (b"User-Agent", f"ollama_magic/{__version__}".encode()),
 )
@@ -53,9 +53,9 @@ _HEADERS_WITH_BODY = (*_HEADERS, (b"Content-Type", b"application/json"))
 
 @dataclass(slots=True)
 class _Watch:
-    """Follows one request through httpcore, and hangs up where it ends before its answer does.
+    """Traces one request through httpcore, and shuts the socket down if it is closed before the body is complete.
 
-    Closing alone would not hang up while a process that was forked meanwhile has the socket too.
+    Closing alone would not end the connection while a process forked meanwhile holds the socket too.
     """
 
     client: Connection
@@ -64,7 +64,7 @@ class _Watch:
     fresh: bool = False
     whole: bool = False
     connecting: tuple[str, int] | None = None
-    """Whom httpcore was last connecting to: the server, or a proxy on the way."""
+    """The address that httpcore is connecting to, of the server or a proxy; None once connected."""
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         if name == "connection.connect_tcp.started":
@@ -78,11 +78,11 @@ class _Watch:
         elif name == "http11.receive_response_body.complete":
             self.whole = True
         elif name == "http11.response_closed.started" and not self.whole and self.client.made is not None:
-            with suppress(OSError, TypeError):  # the latter is uvloop's: its sockets are only ever closed
+            with suppress(OSError, TypeError):  # TypeError from uvloop, whose sockets cannot be shut down
                 self.client.made.shutdown(socket.SHUT_RDWR)
 
     def blame(self, failure: Failure) -> Failure:
-        """`failure`, or one that names the proxy, where that is what could not be reached."""
+        """`failure`, or one that names the proxy if that could not be reached."""
         if self.connecting is None or self.connecting == self.server:
             return failure
         host, port = self.connecting
@@ -98,10 +98,11 @@ async def open_exchange(
     connect_timeout: float | None = None,
     on_sent: Callable[[], None] | None = None,
 ) -> Exchange:
-    """Send a request and wait for the head of its answer, whatever its status; 307 and 308 are followed.
+    """Send a request and wait for the head of its response, whatever its status; 307 and 308 are followed.
 
-    `path` is below the host's own. `on_sent` is called when the request is out. Waits for ever but for connecting
-    (`connect_timeout` seconds). Raises Failure where no answer came, ServerError for a redirect that is not followed.
+    `path` is appended to the host's own. `on_sent` is called when the request is sent. There is no timeout except for
+    connecting (`connect_timeout` seconds). Raises Failure if no response came, ServerError for a redirect that is not
+    followed.
     """
     target = endpoint.host.path + path
     for _ in range(_MAX_REDIRECTS + 1):
@@ -111,7 +112,7 @@ async def open_exchange(
         await exchange.aclose()
         here, there = exchange.url, exchange.headers.get("location", "")
         if exchange.status not in (307, 308) or not there:
-            # Told as far as it is an address: credentials and a query may hold anything, the key that was sent too.
+            # Shown without credentials and query, which may contain anything, even the key that was sent.
             told = without_credentials(there.partition("?")[0]) or "nowhere"
             raise ServerError(
                 f"{here.partition('?')[0]} answers with a redirect ({exchange.status}) to {told}; it was not followed",
@@ -132,7 +133,7 @@ def _redirected(endpoint: Endpoint, here: str, there: str) -> Endpoint:
     except ServerError:
         if redact(there, endpoint.secrets) == there:
             raise
-    # The message has the address taken apart, where the key may look otherwise than it did.
+    # The message above quotes the parsed address, in which the key may be spelled differently and escape redaction.
     raise ServerError(
         f"{endpoint.host.display} redirects to an address with your key in it; it was not followed",
         hint="Ask who runs that server, and make a new key.",
@@ -151,7 +152,7 @@ async def _send(
     client, kept = leased.client, False
     url = _url(endpoint.host.scheme, endpoint.host.hostname, endpoint.host.port, target)
     watch = _Watch(client, on_sent, (url.raw_host.decode("ascii"), endpoint.host.port))
-    # Not by the client, which would take all of it apart again and merge it with defaults that there are none of.
+    # Not by client.build_request, which would parse all of it again and merge it with defaults that do not exist.
     request = httpx.Request(
         method,
         url,
@@ -165,7 +166,7 @@ async def _send(
         response = await client.send(request, stream=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         failure = watch.blame(failure_of(error, reused=not watch.fresh))
-    except BaseException as error:  # cancelled, or what nobody thought of: the frames below hold the header
+    except BaseException as error:  # cancelled, or unforeseen: the frames below hold the header
         error.__cause__ = error.__context__ = None
         raise error.with_traceback(None)  # noqa: B904
     else:
@@ -179,9 +180,9 @@ async def _send(
 
 
 async def _leased(host: Host) -> Lease:
-    """A client for `host`. Raises Failure where the environment's proxy or certificates keep it from being made.
+    """A connection to `host`. Raises Failure if the environment's proxy or certificates are unusable.
 
-    What the libraries say of a proxy quotes it, and its address may have a password in it.
+    The libraries' own messages quote the proxy's address, which may contain a password.
     """
     try:
         return await lease(host)
@@ -196,7 +197,7 @@ async def _leased(host: Host) -> Lease:
 
 @lru_cache(maxsize=32)
 def _url(scheme: str, hostname: str, port: int, target: str) -> httpx.URL:
-    """Built from the parts that the key was decided for, not from a text that could be read in another way."""
+    """The URL, built from the parts that the key was approved for, not from a string that could be parsed otherwise."""
     path = quote(target, safe="!#$%&'()*+,/:;=?@[]~-._").encode("ascii")
     return httpx.URL(scheme=scheme, host=hostname, port=port, raw_path=path)
 
@@ -205,21 +206,21 @@ def _authorize(request: httpx.Request, authorization: Secret | None) -> None:
     if authorization is None:
         return
     if not (authorization.reveal().isascii() and authorization.reveal().isprintable()):
-        # The libraries below would say so too, and show the value.
+        # The libraries below would refuse it too, but show the value.
         raise SettingsError(
             "The key has a character that cannot be sent", hint="Set it again: %ollama login, or OLLAMA_API_KEY."
         )
     request.headers["Authorization"] = authorization.reveal()
 
 
-# ---- the answer ------------------------------------------------------------------------------------------------
+# ---- the response ----------------------------------------------------------------------------------------------
 
 
 _NOTHING = httpx.ByteStream(b"")
 
 
 class Exchange:
-    """An answer whose head has come. `headers` have lower-case names; `url` has no credentials."""
+    """A response whose head has arrived. `headers` have lower-case names; `url` has no credentials."""
 
     def __init__(self, response: httpx.Response, url: str, lease: Lease) -> None:
         self._response = response
@@ -227,19 +228,19 @@ class Exchange:
         self.url = url
         self.status = response.status_code
         self.whole = False
-        """Whether the body was read to its end."""
+        """Whether the body was read completely."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The head's fields; those that came several times joined by commas."""
+        """The header fields; repeated ones are joined by commas."""
         return dict(self._response.headers)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body as it arrives, decompressed where the server compressed it unasked. Raises BodyBroken."""
+        """The body as it arrives, decompressed if the server compressed it unasked. Raises BodyBroken."""
         coding = self._response.headers.get("content-encoding", "identity").strip().lower()
         broken = ""
         try:
-            # Not aiter_raw(): for every token that is one more generator, which cuts and counts bytes.
+            # Not aiter_raw(): that adds a generator per token, which re-chunks and counts bytes.
             raw = cast("httpx.AsyncByteStream", self._response.stream)
             if coding in ("", "identity"):
                 async for data in raw:
@@ -254,7 +255,7 @@ class Exchange:
             raise BodyBroken(broken)
 
     async def read(self, limit: int) -> bytes:
-        """The body, cut at `limit` bytes. Raises BodyBroken."""
+        """The body, truncated at `limit` bytes. Raises BodyBroken."""
         found = bytearray()
         async for data in self.chunks():
             found += data
@@ -263,19 +264,19 @@ class Exchange:
         return bytes(found[:limit])
 
     async def aclose(self) -> None:
-        """Let go of the connection: it is closed at once if the body is not whole, else kept for the next request.
+        """Release the connection: it is closed at once if the body is incomplete, else kept for the next request.
 
-        Whoever is reading the body meanwhile gets BodyBroken.
+        A task that is reading the body meanwhile gets BodyBroken.
         """
         try:
             await self._response.aclose()
-        except (httpx.HTTPError, RuntimeError):  # already gone, or its loop is
+        except (httpx.HTTPError, RuntimeError):  # the connection or its loop is already closed
             pass
-        except BaseException:  # cancelled halfway: httpcore may take the connection for one in use for ever
+        except BaseException:  # cancelled halfway: httpcore might consider the connection in use for ever
             self._lease.drop()
             raise
-        # The two hold each other, and all of the request with them: with thousands of requests the garbage collector
-        # would be a fifth of the work, and stand still for the sake of all that the notebook holds.
+        # Response and stream form a reference cycle that keeps the whole request alive: with thousands of requests
+        # the garbage collector would be a fifth of the work, and pause to traverse everything that the notebook holds.
         self._response.stream = _NOTHING
         self._lease.end()
 
@@ -286,5 +287,5 @@ def _how_it_broke(error: Exception) -> str:
     if "peer closed" in str(error):
         return "the server closed it before the end"
     if isinstance(error, httpx.RemoteProtocolError):
-        return "what the server sent is not HTTP"  # the library would quote it
+        return "what the server sent is not HTTP"  # the library's message would quote it
     return str(error)

@@ -1,4 +1,4 @@
-"""How a request can fail before there is an answer, told apart from what httpx and the system raise. No I/O."""
+"""How a request can fail before there is a response, classified from what httpx and the system raise. No I/O."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FailureKind = Literal[
 
 
 class BodyBroken(Exception):
-    """The connection was lost inside a body. Never leaves the client."""
+    """The body ended early or could not be read. Never leaves the client."""
 
 
 class Failure(Exception):
-    """No answer at all: `kind` says how, `detail` in the system's words. Never leaves the client."""
+    """No response at all: `kind` says how, `detail` in the system's words. Never leaves the client."""
 
     def __init__(self, kind: FailureKind, detail: str, *, reused: bool = False, temporary: bool = False) -> None:
         super().__init__(detail)
@@ -32,11 +32,11 @@ class Failure(Exception):
         self.reused = reused
         """Whether the connection had carried a request before: the server may have closed it meanwhile."""
         self.temporary = temporary
-        """Whether the system itself says that another try may work."""
+        """Whether a retry may succeed: the name lookup said so, or there was no route."""
 
 
 def failure_of(error: Exception, *, reused: bool) -> Failure:
-    """An httpx error in the terms of this module; keeps no reference to it."""
+    """The Failure for an httpx error; it keeps no reference to that."""
     causes = list(_chain(error))
     names = {type(cause): cause for cause in reversed(causes)}
     system = [cause for cause in causes if isinstance(cause, OSError)]
@@ -63,7 +63,7 @@ def failure_of(error: Exception, *, reused: bool) -> Failure:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, outermost first, groups taken apart."""
+    """The error and its causes, outermost first, with exception groups expanded."""
     yield error
     for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _chain(inner)

@@ -1,4 +1,4 @@
-"""A body that was compressed though nobody asked for that: some proxies do."""
+"""Decompresses a body that was compressed although the request did not allow it: some proxies do that."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["inflated"]
 
-_WINDOW = zlib.MAX_WBITS | 32  # gzip or zlib, by the first bytes
-_LUMP = 1 << 20  # bytes that are decompressed at once: a thousand can come of one
+_WINDOW = zlib.MAX_WBITS | 32  # detects gzip or zlib by the header
+_LUMP = 1 << 20  # most bytes decompressed at a time: one byte can expand to a thousand
 
 
 async def inflated(raw: AsyncIterable[bytes], coding: str) -> AsyncIterator[bytes]:
-    """The bytes of `raw` decompressed as they come. Raises BodyBroken for what is not compressed in that way."""
+    """The bytes of `raw` decompressed as they arrive. Raises BodyBroken if they are not compressed in that way."""
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise BodyBroken(f"the body is compressed ({coding}), though it was asked for as it is")
     decoder = zlib.decompressobj(_WINDOW)
     try:
         async for data in raw:
             while data:
-                if decoder.eof:  # what a proxy compressed piece by piece goes on with another gzip file
+                if decoder.eof:  # a body compressed chunk by chunk continues with another gzip member
                     decoder = zlib.decompressobj(_WINDOW)
                 found = decoder.decompress(data, _LUMP)
                 data = decoder.unused_data or decoder.unconsumed_tail

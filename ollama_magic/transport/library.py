@@ -1,6 +1,6 @@
-"""httpx without its command line, which brings click, pygments and half of rich wherever they are installed.
+"""httpx without its command line, which imports click, pygments and half of rich if they are installed.
 
-That is a quarter of what the first cell imports, for something that no notebook calls. To be imported before all that
+That is a quarter of the first cell's imports, for something that no notebook calls. Import this before anything that
 imports httpx.
 """
 
@@ -14,7 +14,7 @@ _COMMAND_LINE = "httpx._main"
 
 _first = "httpx" not in sys.modules
 if _first:
-    # None is an import that fails, which httpx takes for its extra `cli` not being installed.
+    # With None the import fails, which httpx takes for its extra `cli` not being installed.
     sys.modules[_COMMAND_LINE] = None  # type: ignore[assignment]
 try:
     import httpx

@@ -1,4 +1,4 @@
-"""The key stays out of what httpx and httpcore log: a response's headers are in there, and a server may echo it."""
+"""Keeps the key out of the logs of httpx and httpcore: they include response headers, and a server may echo it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""One pool of connections per event loop, since a connection belongs to the loop that made it.
+"""One connection pool per event loop, since a connection belongs to the loop that made it.
 
-It is closed by an asynchronous generator that the loop itself closes before it ends, so nobody has to remember.
+It is closed by an asynchronous generator that the loop itself closes before it ends, so no caller has to.
 
-Strategy: every request that is on its way has a connection to itself, taken from those that are free. httpcore's own
-pool looks at all its connections for each request, and while there are more than it keeps idle it closes each one that
-falls idle: with 40 requests at once that costs five times as much as all the rest.
+Strategy: every request in flight has a connection to itself, taken from the idle ones if possible. httpcore's own pool
+scans all its connections for each request, and while there are more than it keeps idle it closes each one that becomes
+idle: with 40 concurrent requests that costs five times as much as everything else.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Lease", "lease"]
 
-_KEEP_IDLE_S = 15.0  # shorter than what routers between here and there usually allow
+_KEEP_IDLE_S = 15.0  # shorter than the idle timeouts of most routers on the way
 
 _Server = tuple[str, str, int]
 
 
 class _Pool:
-    """The connections of one event loop. A loopback host is never asked through a proxy."""
+    """The connections of one event loop. Requests to a loopback host never go through a proxy."""
 
     def __init__(self) -> None:
         self._free: dict[_Server, list[tuple[float, Connection]]] = {}
-        """Those that are idle and since when, the latest last."""
+        """The idle connections and when they became idle, the latest last."""
         self._taken: set[Connection] = set()
         self._keeper = self._keep()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Make the loop close this pool when it ends: it closes its asynchronous generators first."""
+        """Make the loop close this pool when it shuts down: it closes its asynchronous generators first."""
         await anext(self._keeper)
 
     async def _keep(self) -> AsyncGenerator[None, None]:
@@ -82,7 +82,7 @@ class _Pool:
         start_closing(client.aclose())
 
     def _close_idle(self) -> None:
-        """Close what was idle for long, and look again later if anything is left."""
+        """Close the connections idle for too long, and check again later if any are left."""
         self._timer = None
         until = self._loop.time() - _KEEP_IDLE_S
         for server, free in list(self._free.items()):
@@ -96,7 +96,7 @@ class _Pool:
 
 
 class _NoCookies(httpx.Cookies):
-    """Keeps none: cookies do not know ports, so one server on localhost would tell another."""
+    """Stores no cookies: they ignore ports, so those of one server on localhost would be sent to another."""
 
     def extract_cookies(self, response: httpx.Response) -> None:
         pass
@@ -106,13 +106,13 @@ class _NoCookies(httpx.Cookies):
 
 
 class _Client(httpx.AsyncClient):
-    """A client of which one request at a time makes use, so it has one connection; httpcore does not give it out.
+    """A client used by one request at a time, so it has one connection, which httpcore does not expose.
 
-    It finds out from the environment whether a proxy stands before the server.
+    It takes the proxy from the environment, if there is one.
     """
 
     made: socket.socket | None = None
-    """The socket of the connection that it made last."""
+    """The socket of the last connection, set by the trace callback of its requests."""
 
     @property
     def cookies(self) -> httpx.Cookies:
@@ -134,7 +134,7 @@ def _connection(host: Host) -> Connection:
 
 
 def _direct(host: Host) -> Connection:
-    # Reading the certificates takes 20 ms, wasted where plain http is spoken.
+    # Loading the certificates takes 20 ms, wasted on plain http.
     return Direct(_certificates() if host.scheme == "https" else None)
 
 
@@ -152,7 +152,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 class Lease:
-    """An httpx client for one request; `end` it when the answer's body is read or closed."""
+    """A connection for one request; `end` it when the response body is read or closed."""
 
     def __init__(self, pool: _Pool, host: Host) -> None:
         self._pool: _Pool | None = pool
@@ -160,20 +160,20 @@ class Lease:
         self.client = pool.take(host)
 
     def end(self) -> None:
-        """Let others have it. Only the first call counts."""
+        """Return it to the pool. Only the first call counts."""
         if self._pool is not None:
             self._pool.give_back(self._host, self.client)
             self._pool = None
 
     def drop(self) -> None:
-        """Close it instead: nobody knows what state it is in."""
+        """Close it instead of returning it: its state is unknown."""
         if self._pool is not None:
             self._pool.drop(self.client)
             self._pool = None
 
 
 async def lease(host: Host) -> Lease:
-    """A client of the running loop for one request to `host`."""
+    """A connection of the running loop for one request to `host`."""
     loop = asyncio.get_running_loop()
     pool = _pools.get(loop)
     if pool is None:
@@ -184,7 +184,7 @@ async def lease(host: Host) -> Lease:
 
 
 def _drop_dead_pools() -> None:
-    """Forget the pools of loops that were closed without closing their generators."""
+    """Drop the pools of loops that were closed without closing their generators."""
     dead = [loop for ref in _pools.keyrefs() if (loop := ref()) is not None and loop.is_closed()]
     if dead:
         # Nothing can be awaited on a closed loop, so its idle sockets can only be dropped, which warns.
