@@ -1,4 +1,4 @@
-"""The one seam between blocking cells and asynchronous code."""
+"""The only interface between blocking cells and asynchronous code."""
 
 from .dropped import heeding
 from .loop import Bridge, Job, Worker, shared, this_thread

@@ -1,9 +1,9 @@
-"""Interrupts that Python drops, raised after all by whoever waits.
+"""Raises again the interrupts that Python drops.
 
-Python raises KeyboardInterrupt wherever the main thread is just then. Inside a finaliser or a weak reference's
-callback, and the garbage collector may run those anywhere, nobody can catch it: Python says "Exception ignored in" and
-goes on. Of a thousand interrupts of a streaming answer that is one or two. Where it says so is `sys.unraisablehook`,
-which is ours while a cell of ours runs; no signal's handler is touched.
+Python raises KeyboardInterrupt wherever the main thread happens to be. Inside a finaliser or a weak reference's
+callback, which the garbage collector may run anywhere, it cannot be caught: Python reports "Exception ignored in" and
+continues. That happens to one or two of a thousand interrupts of a streaming answer. The report goes through
+`sys.unraisablehook`, which is ours while one of our cells runs; no signal handler is changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["heeding"]
 
 
 class _Hook:
-    """Keeps an interrupt, and passes everything else on to the hook that was there before."""
+    """Remembers an interrupt, and passes everything else on to the previous hook."""
 
     def __init__(self) -> None:
         self._before = sys.unraisablehook
@@ -34,7 +34,7 @@ class _Hook:
             self._before(unraisable)
 
     def raise_dropped(self) -> None:
-        """Raise the interrupt that was dropped, if one was, in here or in what this is within."""
+        """Raise the dropped interrupt, if there is one, from this hook or an enclosing one."""
         hook: object = self
         while isinstance(hook, _Hook):
             if hook._dropped:
@@ -43,7 +43,7 @@ class _Hook:
             hook = hook._before
 
     def end(self) -> None:
-        """Keep nothing any more. One that was set above ours meanwhile stays, and may still call this one."""
+        """Stop catching interrupts. A hook installed on top of ours meanwhile stays, and may still call this one."""
         self._over, self._dropped = True, False
         if sys.unraisablehook is self:
             sys.unraisablehook = self._before
@@ -51,10 +51,10 @@ class _Hook:
 
 @contextmanager
 def heeding() -> Iterator[Callable[[], None]]:
-    """While in here, call what this gives, time and again: it raises the interrupt that Python dropped meanwhile.
+    """Yields a function to call repeatedly inside the context: it raises an interrupt that Python dropped meanwhile.
 
-    So does leaving, unless by an error. One may be within another. Only the main thread has interrupts; on another
-    one nothing is done.
+    Leaving the context does so too, unless by an error. Contexts can be nested. Only the main thread receives
+    interrupts; on others this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None

@@ -1,7 +1,7 @@
-"""An event loop on a thread of its own, and how a blocking cell reads what runs there.
+"""An event loop on its own thread, and how a blocking cell reads from what runs there.
 
 Strategy: the client lives on that loop; a cell consumes its events from a queue **in the main thread** and renders
-there. So a kernel interrupt, which only ever reaches the main thread, is felt at once, no loop is ever entered twice,
+there. So a kernel interrupt, which only ever reaches the main thread, takes effect at once, no loop is re-entered,
 and it works the same under ipykernel, uvloop, a terminal, nbconvert and a plain script.
 """
 
@@ -31,25 +31,25 @@ _CLOSE_S = 2.0
 
 
 class _End:
-    """Stands behind the last value in a job's queue."""
+    """The sentinel after the last value in a job's queue."""
 
 
 _END = _End()
 
 
 class Job(Generic[T]):
-    """One asynchronous generator running on the bridge, its values handed over through a queue.
+    """One asynchronous generator running on the bridge, its values passed through a queue.
 
-    It starts with the first batch asked for. A context manager: leaving it stops the generator and waits until it has
-    closed what it held.
+    It starts when the first batch is requested. A context manager: leaving it stops the generator and waits until it
+    has released its resources.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, factory: Callable[[], AsyncGenerator[T, None]]) -> None:
         self.error: BaseException | None = None
         self.gather_s = 0.0
-        """Seconds to let values gather before the next batch; 0 hands over each one at once."""
+        """Seconds to let values accumulate before the next batch; 0 delivers each at once."""
         self.cut = False
-        """Whether the generator was stopped before its own end; known once it is done."""
+        """Whether the generator was stopped before its own end; valid once it is done."""
         self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self._done = threading.Event()
         self._loop = loop
@@ -73,27 +73,27 @@ class Job(Generic[T]):
                     self._queue.put(value)
         except asyncio.CancelledError:
             self.cut = True
-        except BaseException as error:  # handed to the thread that waits, whatever it is
+        except BaseException as error:  # passed to the waiting thread, whatever it is
             self.error = error
 
     def _end(self, task: asyncio.Task[None] | None = None) -> None:
-        self.cut = self.cut or task is None or task.cancelled()  # it may never have taken a step
-        self._task = None  # which is taken apart on this thread, where no interrupt strikes
+        self.cut = self.cut or task is None or task.cancelled()  # it may never have started to run
+        self._task = None  # so it is deallocated on this thread, which gets no interrupts
         self._done.set()
         self._queue.put(_END)
 
     @property
     def done(self) -> bool:
-        """Whether the generator has ended and closed what it held."""
+        """Whether the generator has ended and released its resources."""
         return self._done.is_set()
 
     def batches(self, tick_s: float = _TICK_S) -> Iterator[list[T]]:
-        """Lists of values as they come, an empty list when `tick_s` seconds brought none; ends with the generator.
+        """Lists of values as they arrive, an empty list if none did in `tick_s` seconds; ends with the generator.
 
-        Raises what the generator raised, after all values that came before it, and the interrupts that Python drops.
+        Raises what the generator raised, after all values before it, and interrupts that Python would drop.
         """
         try:
-            # Begun in here, not before: an interrupt that strikes between the two would leave it running unseen.
+            # Started inside the `try`: an interrupt between the two would leave it running unattended.
             self._begun = True
             self._loop.call_soon_threadsafe(self._start)
             with heeding() as raise_dropped:
@@ -123,10 +123,10 @@ class Job(Generic[T]):
                 yield batch
 
     def stop(self, wait_s: float = _CLOSE_S) -> bool:
-        """Cancel the generator and wait until it has closed what it held; False if that took longer than `wait_s`.
+        """Cancel the generator and wait until it has released its resources; False if not within `wait_s` seconds.
 
-        From any thread. Whoever reads the batches sees them end, and may look at `cut`. One that has not begun never
-        will.
+        May be called from any thread. The reader's batches end, and `cut` tells it why. A generator that has not
+        started never will.
         """
         stopped, self._stopped = self._stopped, self._stopped or not self._done.is_set()
         if not self._begun:
@@ -151,11 +151,11 @@ class Bridge:
         self._thread.start()
 
     def stream(self, factory: Callable[[], AsyncGenerator[T, None]]) -> Job[T]:
-        """Run the generator that `factory` makes; see Job."""
+        """A Job for the generator that `factory` makes; it starts with the first batch."""
         return Job(self._loop, factory)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine and return at once."""
+        """Start a coroutine and return its future immediately."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
@@ -171,13 +171,13 @@ class Bridge:
             raise
 
     def close(self) -> None:
-        """Cancel what runs, close the loop and end the thread."""
+        """Cancel all tasks, close the loop and end the thread."""
         if self._loop.is_closed():
             return
         try:
             self.submit(_cancel_all()).result(_CLOSE_S)
         except concurrent.futures.TimeoutError:
-            pass  # a task that will not end must not keep the process
+            pass  # a task that does not end must not keep the process alive
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSE_S)
         if not self._thread.is_alive():
@@ -185,7 +185,7 @@ class Bridge:
 
 
 class Worker:
-    """Work done on a thread of its own, which ends with the process at the latest. It handles its own errors."""
+    """Runs `work` on a daemon thread, which ends with the process at the latest. `work` handles its own errors."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._done = threading.Event()
@@ -200,16 +200,16 @@ class Worker:
 
     @property
     def done(self) -> bool:
-        """Whether the work is over."""
+        """Whether the work has ended."""
         return self._done.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the work is over; False if that took longer than `seconds`. An interrupt ends the waiting."""
+        """Wait until the work has ended; False if not within `seconds`. An interrupt ends the waiting."""
         return self._done.wait(seconds)
 
 
 def this_thread() -> int:
-    """A number for the calling thread."""
+    """The identifier of the calling thread."""
     return threading.get_ident()
 
 
@@ -218,7 +218,7 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    # The transport's idle connections are closed by a generator that ends with the loop.
+    # This closes the transport's connection pool, whose generator ends with the loop.
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
@@ -228,7 +228,7 @@ _lock = threading.Lock()
 
 
 def shared() -> Bridge:
-    """The process's bridge, made when first asked for; a forked child, which has no thread, gets its own."""
+    """The process's bridge, created on first use; a forked child, which lacks the thread, gets its own."""
     global _bridge, _owner
     with _lock:
         if _bridge is None or _owner != os.getpid():

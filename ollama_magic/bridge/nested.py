@@ -1,4 +1,4 @@
-"""The notebook's own async functions, waited for by blocking code on the loop that they belong to."""
+"""Runs the notebook's own async functions from blocking code, on the loop that they belong to."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 def run_on_this_thread(awaitable: Awaitable[T]) -> T:
-    """The result of `awaitable`, waited for on the event loop of the calling thread, a running one re-entered.
+    """The result of `awaitable`, run on the calling thread's event loop, which is re-entered if it is running.
 
     The notebook's own async functions are bound to the kernel's loop: on another one their locks and connections
-    fail. Re-entering needs nest_asyncio2, which cannot do it on uvloop; there, and where no loop runs, a fresh one is
-    used. An interrupt cancels it.
+    fail. Re-entering needs nest_asyncio2, which does not support uvloop; there the bridge's loop is used, and if no
+    loop is running, a new one. An interrupt cancels it.
     """
 
     async def waited() -> T:
@@ -34,7 +34,7 @@ def run_on_this_thread(awaitable: Awaitable[T]) -> T:
     import nest_asyncio2
 
     try:
-        # Else an asyncio.run elsewhere in the process would leave its loop open from then on.
+        # Otherwise every later asyncio.run in the process would leave its loop open.
         nest_asyncio2.apply(running, run_close_loop=True)
     except ValueError:  # uvloop, whose loop cannot be entered twice
         return shared().run(waited())
