@@ -1,4 +1,4 @@
-"""A progress bar: tqdm's, while it runs in a notebook as a widget where there are widgets, else and then as text."""
+"""A tqdm progress bar: a widget while it runs in a notebook that has widgets, otherwise and afterwards text."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ipython: Any = ipython_display  # its functions have no types
 
 
 class Bar:
-    """Units done, rate, time left, and how many failed or were known; nothing where it is not `shown`.
+    """Units done, rate, time left, and how many failed or came from the cache; displays nothing unless `shown`.
 
-    It is there, and its time runs, from when it is entered.
+    It appears, and its time starts, when it is entered.
     """
 
     def __init__(self, total: int | None, *, shown: bool = True, unit: str = "row") -> None:
@@ -28,13 +28,13 @@ class Bar:
         self._waits_for = ""
         self._bar: Any = None
         self._output: Any = None
-        """Where the widget is shown, None for text."""
+        """The display handle of the widget, None for text."""
 
     def __enter__(self) -> Bar:
         if not self._shown:
             return self
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there are no widgets, and text it is
+            warnings.simplefilter("ignore")  # tqdm warns if there are no widgets, and falls back to text
             from tqdm.auto import tqdm
 
             how = {"total": self._total, "unit": self._unit, "dynamic_ncols": True}
@@ -46,7 +46,7 @@ class Bar:
         return self
 
     def step(self, *, failed: bool, kept: bool) -> None:
-        """One more row."""
+        """Count one more unit."""
         self._errors += failed
         self._kept += kept
         if self._bar is None:
@@ -57,9 +57,9 @@ class Bar:
         self._behind = not self._bar.update()
 
     def idle(self, waits_for: str = "") -> None:
-        """Nothing came for a moment: draw what was passed over, since tqdm does not draw each row of many.
+        """Nothing arrived for a moment: draw any updates that tqdm has skipped, as it does not redraw for each unit.
 
-        `waits_for` names the servers that do not answer, where none does.
+        `waits_for` names the servers that do not answer, if none does.
         """
         if self._bar is None:
             return
@@ -76,13 +76,13 @@ class Bar:
         return ", ".join([*told, *([f"waiting for {self._waits_for}"] if self._waits_for else [])])
 
     def close(self) -> None:
-        """It stays as it is, as text, whatever comes."""
+        """End it: what it shows stays as text."""
         bar, self._bar = self._bar, None
         if bar is None:
             return
         bar.close()
         if self._output is not None:
-            # A saved notebook has the text of when the widget was first shown, and opened again no widget but an error.
+            # Otherwise a saved notebook has the text from when the widget first appeared, and reopened shows an error.
             ended = bar.container.__repr__(pretty=True)
             self._output.update({"text/plain": ended}, raw=True)
             for widget in (*bar.container.children, bar.container):

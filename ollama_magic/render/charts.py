@@ -1,10 +1,10 @@
-"""Charts as Vega-Lite: rows to a specification, and the display data around it. No plotting library is needed.
+"""Charts as Vega-Lite: rows to a specification, and its display data. No plotting library is needed.
 
-JupyterLab and Notebook 7 draw `application/vnd.vegalite.v5+json` themselves. They would prefer `text/html` to it, so
-there is none beside it: who cannot draw Vega has a picture where matplotlib is installed, and a table as text.
+JupyterLab and Notebook 7 render `application/vnd.vegalite.v5+json` themselves. They would prefer `text/html` to it, so
+that is left out: front ends without Vega get a picture if matplotlib is installed, and a table as text.
 
-Texts of models stand in the data alone, in fields whose names are ours, and never in an expression, a link or a url.
-Lines and letters have the colour of the page's text, so that both themes can be read.
+Model output appears only in the data, in fields with fixed names, and never in an expression, a link or a URL. Lines
+and text have the colour of the page's text, so that they are readable in light and dark themes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["LABEL", "TOLD", "VEGA_LITE", "Chart", "outline", "show_parts", "spre
 VEGA_LITE: Final = "application/vnd.vegalite.v5+json"
 
 LABEL: Final = 48
-"""Characters of a row's name that are shown."""
+"""The most characters shown of a row's name."""
 TOLD: Final = 300
-"""Characters of a text that a tooltip shows."""
+"""The most characters of a text in a tooltip."""
 
 _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v5.json"
 _TEXT: Final = "currentColor"
@@ -50,13 +50,13 @@ _CONFIG: Final = {
     "title": {"color": _TEXT, "anchor": "start", "fontSize": 13, "fontWeight": "bold", "offset": 8},
     "legend": {"labelColor": _TEXT, "titleColor": _TEXT, "titleFontWeight": "normal"},
 }
-# No link to the online editor, which would be sent the data; the picture can be saved.
+# No link to the online editor, which would send it the data; saving the picture is allowed.
 _EMBED: Final = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}, "renderer": "svg"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Chart:
-    """A chart as the last line of a cell; `spec` is its Vega-Lite, `table` the same as a table."""
+    """A chart, shown as the last line of a cell; `spec` is its Vega-Lite, `table` the same as a table."""
 
     spec: Mapping[str, Any]
     table: Table
@@ -64,11 +64,11 @@ class Chart:
     """The same as a PNG, None without matplotlib."""
 
     def bundle(self) -> Bundle:
-        """Data and metadata of a display message."""
+        """The data and metadata of a display message."""
         data: dict[str, Any] = {VEGA_LITE: dict(self.spec), "text/plain": table_text(self.table)}
         try:
             picture = self.draw()
-        except Exception:  # a chart is not lost for a matplotlib that is broken or set up in an odd way
+        except Exception:  # a broken or misconfigured matplotlib must not lose the chart
             picture = None
         if picture is not None:
             data["image/png"] = picture
@@ -85,7 +85,7 @@ class Chart:
 
 
 def show_parts(parts: Sequence[Chart | Table]) -> None:
-    """Show them below each other; outside of notebooks the tables alone."""
+    """Show them one below the other; outside of notebooks only the tables."""
     from IPython import get_ipython
 
     from ollama_magic.render import place_of, show
@@ -104,7 +104,7 @@ def show_parts(parts: Sequence[Chart | Table]) -> None:
 
 
 def spread_chart(values: Mapping[str, Sequence[float]], *, title: str, unit: str) -> Chart:
-    """A line for each name: every value as a dot, over a box from the first quarter to the third."""
+    """A box plot with a row for each name: every value as a dot, over a box from the first to the third quartile."""
     shown = distinct(list(values), LABEL)
     rows = [
         {"y": shown[name], "name": one_line(name, TOLD), "value": value} for name in values for value in values[name]
@@ -152,16 +152,16 @@ def _summary(values: Mapping[str, Sequence[float]], title: str, unit: str) -> Ta
     return Table(("model", *columns), rows, f"{title}: {unit}", right=frozenset(columns))
 
 
-# ---- both ------------------------------------------------------------------------------------------------------
+# ---- all charts ------------------------------------------------------------------------------------------------
 
 
 def outline(title: str, values: list[dict[str, Any]]) -> dict[str, Any]:
-    """What every specification begins with: the data, and how it looks."""
+    """The common part of every specification: title, data and theme."""
     return {
         "$schema": _SCHEMA,
         "background": "transparent",
         "title": one_line(title, 120),
-        "description": one_line(title, 120),  # read out by what cannot see it
+        "description": one_line(title, 120),  # for screen readers
         "data": {"values": values},
         "config": _CONFIG,
     }

@@ -1,7 +1,7 @@
 """Answers side by side: a table of one cell each, which a front end with styles lays out as a grid that wraps.
 
-Pure. What is kept is a table, and not only a grid, because some front ends take all styles away: there the answers
-still stand beside each other. While they stream the grid alone does, with a third of the bytes.
+Pure. The saved output is a table, not just a grid, because some front ends remove all styles: there the answers are
+still side by side. While they stream the grid alone is enough, at a third of the bytes.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ __all__ = [
 
 T = TypeVar("T")
 
-_NARROWEST: Final = 260  # pixels; below that a column goes under the one before it
+_NARROWEST: Final = 260  # pixels; columns that would be narrower wrap into the next row
 _GAP: Final = 14
 _MOST_ACROSS: Final = 6
-_IN_A_ROW: Final = 4  # where the front end takes the styles away
+_IN_A_ROW: Final = 4  # if the front end removes the styles
 
 _TABLE: Final = "display:block;width:100%;margin:0;border:0;border-collapse:collapse;table-layout:auto"
 _BODY: Final = "display:grid;gap:{gap}px;grid-template-columns:repeat(auto-fit,minmax({width},1fr))"
 _LIVE_BODY: Final = ";overflow-wrap:break-word"
 _STEADY: Final = ";grid-auto-rows:minmax(13em,auto)"
-# What cannot be narrower than its column, such as a table or a formula, is scrolled to: it must not lie over the next
-# one. Words that are too long break, but not so that a table's columns become as narrow as a letter ("anywhere" does).
+# Content wider than its column, such as a table or a formula, scrolls: it must not overlap the next column. Long words
+# break, but not so that a table's columns become as narrow as a letter (as "anywhere" would do).
 _SCROLL: Final = "overflow:auto hidden"
-# What lies in a grid is a block by itself; said here, it would be one too where the grid is taken away and this is not.
+# Grid items are blocks anyway; `display:block` here would also apply where the grid is removed and this style is not.
 _CELL: Final = (
     "min-width:0;max-width:none;padding:.5em 0 .3em;text-align:left;vertical-align:top;background:none;"
     f"border:0;border-top:2px solid {{colour}};white-space:normal;overflow-wrap:break-word;{_SCROLL};"
@@ -64,7 +64,7 @@ _PLAIN_ROW: Final = "display:contents;background:none"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One answer and what stands above it. `error` is what to say of a failure, its second line what to do."""
+    """One answer and its heading. `error` is the message of a failure, and its second line the hint."""
 
     letter: str
     title: str
@@ -75,9 +75,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All of a comparison. `across` stand beside each other where there is room; `hidden`: nobody is named.
+    """All columns of a comparison. `across` go into one row if there is room; `hidden`: names are not shown.
 
-    `id` names the board to the buttons that may come under its columns; "" where there are none.
+    `id` identifies the board to the buttons under its columns; "" if there are none.
     """
 
     columns: Sequence[Column]
@@ -119,13 +119,13 @@ def columns_bundle(board: Columns) -> Bundle:
 
 
 def columns_text(board: Columns) -> str:
-    """The answers under each other."""
+    """The answers as text, one below the other."""
     text: str = columns_bundle(board)[0]["text/plain"]
     return text
 
 
 def columns_rich(board: Columns, width: int) -> RenderableType:
-    """The answers beside each other in a terminal of that width."""
+    """The answers side by side in a terminal that is `width` characters wide."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -158,12 +158,12 @@ def columns_rich(board: Columns, width: int) -> RenderableType:
 
 
 def grid_html(cells: Sequence[str], across: int, *, live: bool = False, steady: bool = False) -> str:
-    """Cells beside each other, at most `across`, and fewer where there is less room; `live` as the cells are.
+    """Cells side by side, at most `across` in a row, fewer if there is less room; `live` must match the cells'.
 
-    `steady`: what is live does not change its height with each line that comes and goes.
+    `steady`: live cells have a minimum height, so that it does not change with each line.
     """
     count = max(1, min(across, _MOST_ACROSS))
-    # As wide as so many allow, but never narrower than can be read, unless the page itself is.
+    # An equal share of the width, but never too narrow to read, unless the page itself is.
     share = f"calc((100% - {(count - 1) * _GAP}px)/{count})"
     body = _BODY.format(gap=_GAP, width=f"min(100%,max({_NARROWEST}px,{share}))")
     if live:
@@ -180,7 +180,7 @@ def cell_html(head: str, body: str, picked: bool = False, *, live: bool = False)
 
 
 def head_html(column: Column, *, hidden: bool = False) -> str:
-    """The letter and, unless it is hidden, who it is."""
+    """The letter and, unless hidden, the name."""
     colour = _PICKED if column.picked else _QUIET
     badge = f'<strong style="{_BADGE.format(colour=colour)}">{escape(column.letter)}</strong>'
     title = "" if hidden else f"<strong>{escape(one_line(column.title, 120))}</strong>"
@@ -188,13 +188,13 @@ def head_html(column: Column, *, hidden: bool = False) -> str:
 
 
 def head_text(column: Column, *, hidden: bool = False) -> str:
-    """The same in a line of text."""
+    """The heading as a line of text."""
     parts = [column.letter, "" if hidden else one_line(column.title, 120), "✓ picked" if column.picked else ""]
     return " · ".join(part for part in parts if part)
 
 
 def foot(column: Column, *, hidden: bool = False) -> str:
-    """How it went. Hidden it is nothing: how fast one is tells who it is."""
+    """The footer with the statistics; "" while hidden, since the speed can reveal the model."""
     answer = column.answer
     if hidden or answer is None or (column.error and not answer.text):
         return ""
@@ -204,7 +204,7 @@ def foot(column: Column, *, hidden: bool = False) -> str:
 
 
 def _answer(column: Column, board: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The data of one answer without its footer, and its facts."""
+    """The display data of one answer without its footer, and its metadata."""
     answer = column.answer
     if answer is None or (column.error and not answer.text and not answer.thinking):
         return {}, {}
@@ -215,7 +215,7 @@ def _answer(column: Column, board: Columns) -> tuple[dict[str, Any], dict[str, A
 
 
 def _error(column: Column, board: Columns) -> str:
-    """What to say of a failure. The mark of an answer that was cut off says it already, but for what to do."""
+    """The message of a failure; only the hint if a partial answer is shown, whose mark has the message already."""
     is_marked = column.answer is not None and bool(column.answer.text or column.answer.thinking)
     if board.hidden:
         return "This one failed; why is shown after the pick." if column.error and not is_marked else ""

@@ -1,7 +1,7 @@
-"""Text that is written from right to left, such as Arabic and Hebrew: which it is, and its HTML.
+"""Right-to-left text, such as Arabic and Hebrew: its detection and its HTML.
 
-A block's direction is that of its first letter, as HTML's `dir="auto"` has it. It is said only where it is not the
-usual one, and not left to the browser: that would decide for each paragraph of a list by itself.
+A block's direction is that of its first letter, as with HTML's `dir="auto"`. It is set explicitly, and only if it is
+right to left: with "auto" the browser would decide separately for each paragraph of a list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CODE: Final = re.compile(r"<(pre|code)\b(?! style=\"background:none\")")
 
 
 def is_from_right(text: str) -> bool:
-    """Whether the first letter of `text` is one of a script that is written from right to left."""
+    """Whether the first letter of `text` belongs to a right-to-left script."""
     if text.isascii():
         return False
     for character in text:
@@ -35,7 +35,7 @@ def is_from_right(text: str) -> bool:
 
 
 def top_blocks(tokens: Iterable[Token]) -> Iterator[tuple[Sequence[Token], bool]]:
-    """The blocks that lie in no other one, each with whether it is to be read from the right."""
+    """The top-level blocks, each with whether it is right-to-left."""
     block: list[Token] = []
     for token in tokens:
         block.append(token)
@@ -48,7 +48,7 @@ def top_blocks(tokens: Iterable[Token]) -> Iterator[tuple[Sequence[Token], bool]
 
 
 def from_right(block: Sequence[Token], blocks: Callable[[Sequence[Token]], str]) -> str:
-    """The HTML, by `blocks`, of a block that is read from the right, but for the code in it."""
+    """The HTML, rendered by `blocks`, of a right-to-left block; code in it stays left-to-right."""
     for token in block:
         if token.type in ("th_open", "td_open"):
             token.attrs.setdefault("style", "text-align:right")

@@ -1,4 +1,4 @@
-"""Heat maps: rows by columns, each cell a colour and, where there is room, its value."""
+"""Heat maps: rows by columns, each cell with a colour and, if there is room, its value."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "heat_map_chart", "matrix_chart"]
 
 _MOST_LABELLED: Final = 20
-"""Columns up to which a matrix has its numbers in the cells."""
+"""The most columns of a matrix whose cells show their numbers."""
 _TILTED: Final = 20
-"""Pixels of a column from which on a tilted name does not touch the next one."""
+"""Column width in pixels above which tilted names do not overlap."""
 _NONE: Final = "#8a8a8a"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One field of a heat map: `value` None where there is none; `label` is written in it, `told` and `why` pop up."""
+    """One cell of a heat map, with a `value` or None. `label` is written in it; `told` and `why` are in its tooltip."""
 
     row: str
     column: str
@@ -39,7 +39,7 @@ class Cell:
 def heat_map_chart(
     cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], *, title: str, names: tuple[str, str, str]
 ) -> Chart:
-    """Rows by columns, each cell coloured from 0, rust, to 1, teal. `names`: of a row, a column and the value."""
+    """Rows by columns, with cell colours from rust for 0 to teal for 1. `names`: of a row, a column and the value."""
     spec = _spec(cells, rows, columns, title, _Look(names, PASSING, (0.0, 1.0), (88, 24)))
     return Chart(spec, _grid(cells, rows, columns, title, names[0]), lambda: heat_map_png(cells, rows, columns, title))
 
@@ -47,7 +47,7 @@ def heat_map_chart(
 def matrix_chart(
     values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str], *, title: str
 ) -> Chart:
-    """Numbers up to 1, the higher the darker, such as similarities."""
+    """Numbers up to 1, such as similarities; the higher, the darker."""
     found = [value for row in values for value in row if math.isfinite(value)]
     low = math.floor(min([0.9, *found]) * 10) / 10
     labelled = len(columns) <= _MOST_LABELLED
@@ -73,7 +73,7 @@ def matrix_chart(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """`names` of a row, a column and the value; the colours from one end of `domain` to the other; pixels of a cell."""
+    """`names` of a row, a column and the value; the colour `stops` over `domain`; `step`: a cell's size in pixels."""
 
     names: tuple[str, str, str]
     stops: Stops
@@ -81,7 +81,7 @@ class _Look:
     step: tuple[int, int]
 
     def share(self, value: float) -> float:
-        """How far `value` is from the low end, from 0 to 1."""
+        """The relative position of `value` in the domain, from 0 to 1."""
         low, high = self.domain
         return (value - low) / ((high - low) or 1.0)
 
@@ -90,7 +90,7 @@ def _spec(
     cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], title: str, look: _Look
 ) -> dict[str, Any]:
     down, across = distinct(rows, LABEL), distinct(columns, COLUMN)
-    # A matrix may have ten thousand cells: what none of them has, and a name that is shown whole, is not said again.
+    # A matrix may have ten thousand cells: fields that are empty in all, and names that fit their label, are left out.
     fields = {"row": "y", "column": "x", "said": "said"}
     fields |= {"row": "row"} if any(one_line(each, TOLD) != down[each] for each in rows) else {}
     fields |= {"column": "column"} if any(one_line(each, TOLD) != across[each] for each in columns) else {}
@@ -116,7 +116,7 @@ def _spec(
         if name in fields
     ]
     scale = {"domain": list(look.domain), "range": list(look.stops), "interpolate": "rgb"}
-    # A legend where there are values, and the cells do not say them themselves.
+    # A legend if there are values, and no cell shows its own.
     silent = [not each.label for each in cells if each.value is not None]
     legend = {"title": look.names[2], "gradientLength": 120} if silent and all(silent) else None
     colour = {"field": "value", "type": "quantitative", "scale": scale, "legend": legend}
@@ -133,7 +133,7 @@ def _layers(colour: dict[str, Any], values: Sequence[Mapping[str, Any]]) -> list
             "mark": rect,
             "encoding": {"color": colour},
         },
-        # A layer for each ink: Vega-Lite cannot have colours by scale and colours as they are beside each other.
+        # A layer for each ink: Vega-Lite cannot combine a colour scale with literal colours.
         *(
             {
                 "transform": [{"filter": {"field": "ink", "equal": ink}}],
@@ -149,7 +149,7 @@ def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
     said = cell.label
     if cell.value is not None and look.names[2] != "passed":
         said = f"{cell.value:.3f}"
-    elif cell.value in (0, 1):  # a tick or a cross
+    elif cell.value in (0, 1):  # its label may be a tick or a cross
         said = f"{cell.value:.0%}"
     label = {
         "label": one_line(cell.label, 12),
@@ -167,7 +167,7 @@ def _datum(cell: Cell, look: _Look) -> dict[str, Any]:
 
 
 def _turned(columns: Iterable[str], step: int) -> dict[str, Any]:
-    """Names are tilted where they would not fit beside each other, and upright where even so they would overlap."""
+    """The rotation of column names: tilted if they would not fit horizontally, vertical if they would still overlap."""
     longest = max(map(len, columns), default=0)
     if longest * 7 <= step:
         return {"labelAngle": 0}
@@ -183,7 +183,7 @@ def _grid(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], ti
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """The names, with a number before each where there are two that read the same, or one that reads as nothing."""
+    """The names, numbered if two look the same or one is blank."""
     read = {one_line(name) for name in names}
     if len(read) == len(names) and "" not in read:
         return list(names)

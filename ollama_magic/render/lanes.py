@@ -1,7 +1,7 @@
-"""One column of a comparison while its answer is being written: what it is at, and the end of what it says.
+"""One column of a comparison while its answer streams: its phase, and the end of its text.
 
-Pure. So that a repaint costs the same from the first second to the last, a lane shows about as many bytes of HTML as
-it was given; the pieces before them are dropped, and the whole follows when all are done.
+Pure. So that a repaint costs the same from the first second to the last, a lane shows about its allotted bytes of HTML;
+earlier pieces are dropped, and the complete answer follows when all are done.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["Lane"]
 
 _PIECE: Final = 80
-"""Characters of a finished piece at least: shorter ones would be dropped sooner, and cost more markup."""
+"""The fewest characters of a finished piece: shorter ones would be dropped sooner, and cost more markup."""
 _THINKING_SHOWN: Final = 200
 
 
 class Lane:
-    """`shown`: bytes of HTML for its text. It may have half as many more while a piece is being written."""
+    """A column's live state. `shown`: bytes of HTML for its text, exceeded by up to half while a piece is written."""
 
     def __init__(self, column: Column, board: Columns, shown: int, now: float) -> None:
         self._column, self._shown = column, shown
@@ -46,13 +46,13 @@ class Lane:
 
     def _clear(self) -> None:
         self.is_cut = False
-        """Whether more was said than it shows."""
+        """Whether it shows only the end of its text."""
         self._filter = ControlFilter()
         self._splitter = Splitter(_PIECE, 0, lines=self._form != "markdown", least_forced=self._shown // 2)
         self._done: list[str] = []  # the HTML of finished pieces
 
     def take(self, event: Event, now: float) -> None:
-        """Learn from an event."""
+        """Process one event."""
         if isinstance(event, Text | Thinking):
             if not self.tokens:
                 self._first = now
@@ -77,17 +77,17 @@ class Lane:
             self._progress = (event, self._progress[1] if same else now)
 
     def ended(self, answer: Answer, error: str) -> None:
-        """It is over."""
+        """End the column, with its answer and error."""
         self._over = True
         self._column = Column(self._column.letter, self._column.title, answer, error)
 
     def phase(self, now: float) -> str:
-        """What it is at: what is waited for, or how fast it goes."""
+        """The current phase: what is waited for, or the token rate."""
         if self._over:
             return "done"
         if not self.tokens:
             return progress_line(self._progress[0], now - self._progress[1])
-        if self._hidden:  # how fast one is tells who it is
+        if self._hidden:  # the speed can reveal the model
             return "writing…"
         rate = rate_line(self.tokens, self._latest - self._first, now - self._latest)
         thinking = f"thinking… {self._words:,} words · " if not self._splitter.length and self._words else ""
@@ -95,7 +95,7 @@ class Lane:
         return f"{thinking}{rate} · first token {first} · {since}"
 
     def html(self, now: float) -> str:
-        """Its cell."""
+        """The HTML of its cell."""
         parts = [] if self._hidden else [notices_html(self._notices)]
         if self._words and not self._splitter.length:
             parts.append(thinking_html("Thinking…", "… " + self._thinking))
@@ -104,10 +104,10 @@ class Lane:
         return cell_html(head_html(self._column, hidden=self._hidden), "".join(parts), live=True)
 
     def _end(self) -> list[str]:
-        """The pieces that fit, and what is being written."""
+        """The finished pieces that fit, and the unfinished tail."""
         tail = tail_html(self._splitter.tail, self._form)
         size = sum(map(len, self._done)) + len(tail)
-        # The first one goes when there is enough without it, so that it never shows less than half of its share.
+        # Drop the first piece only if at least half of `shown` remains without it.
         while self._done and size - len(self._done[0]) >= self._shown // 2:
             size -= len(self._done.pop(0))
             self.is_cut = True

@@ -1,9 +1,9 @@
-"""A button under each column of a comparison, in a front end with widgets: "keep this one".
+"""A button under each column of a comparison, in a front end with widgets: "Keep this one".
 
-Strategy: the saved output has an empty place under each column. A widget that nothing shows tells the page that it is
-there; only when the kernel answers, with the letters, does the page put buttons into the places, again wherever they
-are drawn anew. So the file has neither buttons nor a view of a widget, and without widgets, or without a kernel behind
-them, nothing is missing but the buttons: what to write instead stands below.
+Strategy: the saved output has an empty placeholder under each column. A widget without a view announces itself to the
+kernel; only when the kernel replies, with the letters, does the page put buttons into the placeholders, and again
+whenever they are redrawn. So the file contains neither buttons nor a widget view, and without widgets or a kernel only
+the buttons are missing: the command to type instead is shown below.
 """
 
 from __future__ import annotations
@@ -113,14 +113,14 @@ _CSS: Final = f"""
 
 
 def place_html(board: str, letter: str) -> str:
-    """Where the button of a column goes; nothing is seen of it."""
+    """The invisible placeholder for the button of a column."""
     return f'<div class="{_NAME}-place {_NAME}-{escape(board)}-{escape(letter)}"></div>'
 
 
 class PickButtons:
-    """The buttons of one board, until one is used: `keep` gets its letter, and gives a line to tell or raises an error.
+    """The buttons of one board, until one is used: `keep` gets its letter, and returns a message or raises an error.
 
-    Raises ImportError where anywidget is missing.
+    Raises ImportError if anywidget is not installed.
     """
 
     def __init__(self, board: str, letters: Sequence[str], keep: Callable[[str], str]) -> None:
@@ -129,7 +129,7 @@ class PickButtons:
         self._widget.on_msg(self._hear)
 
     def close(self) -> None:
-        """Take them away."""
+        """Remove the buttons."""
         widget, self._widget = self._widget, None
         if widget is not None:
             close(widget)

@@ -1,8 +1,8 @@
-"""Answers side by side while they arrive: one output for all of them, within the budget of one answer.
+"""Answers side by side while they stream: one output for all of them, at the traffic of a single answer.
 
-The first token of each is shown at once. Beyond that there are so many bytes a second for all together, about what
-one answer at 100 tokens a second takes: a repaint is followed by a pause in which it is paid for. So that the pauses
-are short, the columns share a little room, in which each shows the end of its answer (see `lanes`).
+The first token of each is shown at once. After that all together have a budget of bytes per second, about what one
+answer at 100 tokens a second takes: each repaint is followed by a pause proportional to its size. To keep the pauses
+short, the columns share a small number of bytes, so each shows only the end of its answer (see `lanes`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["RaceView", "Racing", "race_view"]
 
 _LONGEST: Final = 1.0
-"""Seconds after which new text is shown whatever it costs."""
+"""The longest pause in seconds for the byte budget."""
 _SAVED: Final = 0.3
-"""Seconds in which nothing was sent that count for later: first tokens come in a bunch."""
+"""Seconds of unused budget that can be saved up: first tokens come in bursts."""
 _RATE: Final = 9_500
-"""Bytes of HTML a second. A message has some hundred more around them."""
+"""Bytes of HTML per second. Each message adds a few hundred."""
 _SHOWN: Final = 2_400
 """Bytes of HTML for the text of all columns together."""
 _LEAST_SHOWN: Final = 200
@@ -42,16 +42,16 @@ _ENDS: Final = "The end of each so far; the whole follows when all are done."
 
 
 class RaceView(Protocol):
-    """Shows several answers at once."""
+    """Shows several answers concurrently."""
 
     def show(self, batch: Sequence[tuple[int, Event]]) -> None:
-        """Take events, each with the number of its column; an empty batch is a tick of the clock."""
+        """Process events, each with the number of its column; an empty batch is a clock tick."""
 
     def end(self, number: int, answer: Answer, error: str) -> None:
-        """One answer is over; `error` is "" where it is whole."""
+        """End one column; `error` is "" if its run did not fail."""
 
     def finish(self, board: Columns) -> None:
-        """Leave what is kept. Called again, that is shown in the place of what was kept before."""
+        """Show the final output. Called again, the new output replaces the earlier one."""
 
 
 def race_view(
@@ -62,10 +62,10 @@ def race_view(
     whole_cell: bool = False,
     stop: Callable[[], object] | None = None,
 ) -> RaceView:
-    """The view for what `board` will be; `once`: nothing is shown before the end. `shell` as for `view_for`.
+    """The view for `board`, still empty; `once`: nothing is shown before the end. `shell` as for `view_for`.
 
-    With `stop`, which a click then calls from another thread, there is a Stop button in a cell that is all ours
-    (`whole_cell`), where there can be one.
+    With `stop`, a cell that is entirely ours (`whole_cell`) gets a Stop button, if the front end has widgets; a click
+    calls `stop` from another thread.
     """
     place = render.place_of(shell)
     if place == "jupyter":
@@ -96,12 +96,12 @@ class Racing:
         now = clock()
         self._lanes = [Lane(column, board, shown, now) for column in board.columns]
         self._next = self._last = 0.0
-        self._paid = 0.0  # when all that was sent is paid for
+        self._paid = 0.0  # the time at which the budget covers everything sent
         self._painted = self._changed = self._urgent = False
         self._phases = ""
 
     def show(self, batch: Sequence[tuple[int, Event]]) -> None:
-        """Take what arrived, and repaint if it is time to."""
+        """Process events, and repaint if due."""
         now = self._clock()
         for number, event in batch:
             lane = self._lanes[number]
@@ -112,15 +112,15 @@ class Racing:
             self._paint(now)
 
     def end(self, number: int, answer: Answer, error: str) -> None:
-        """One answer is over."""
+        """End one column."""
         self._lanes[number].ended(answer, error)
         self._changed = True
 
     def finish(self, board: Columns) -> None:
-        """Leave the one output that is kept."""
+        """Show the one output that is kept."""
         if self._painted and self._whole:
             self._sink.replace_all(columns_bundle(board))
-            self._whole = False  # what is shown after a pick is an update, from another cell
+            self._whole = False  # after a pick it is an update, from another cell
         elif self._painted:
             self._sink.update(columns_bundle(board))
         else:
@@ -132,7 +132,7 @@ class Racing:
             return True
         if now < self._next:
             return False
-        if not self._changed:  # only the clock has moved: phases count seconds
+        if not self._changed:  # only time has passed: phases count seconds
             return now >= self._last + 1 and self._phases != "".join(lane.phase(now) for lane in self._lanes)
         return True
 
@@ -142,7 +142,7 @@ class Racing:
         are_cut = any(lane.is_cut for lane in self._lanes)
         grid = grid_html(cells, self._board.across, live=True, steady=are_cut)
         html = wrap(notices_html(self._board.notices) + grid + (div(PHASE, _ENDS) if are_cut else ""))
-        # A front end without HTML has nothing to update either: it gets the text at the end.
+        # A front end without HTML cannot update outputs either: it gets the text at the end.
         bundle: Bundle = ({"text/html": html, "text/plain": " "}, {})
         if self._painted:
             self._sink.update(bundle)
@@ -179,7 +179,7 @@ class _Stoppable:
 
 
 class _Unseen:
-    """The view that the button stands beside: the columns are shown by themselves."""
+    """An empty view for the Stop button to accompany: the columns are shown separately."""
 
     def show(self, events: Sequence[Event]) -> None:
         pass

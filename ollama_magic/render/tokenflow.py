@@ -1,4 +1,4 @@
-"""The token view of an answer that is still being written: finished chunks, and a tail that is painted again."""
+"""The token view of an answer while it streams: finished chunks, and a tail that is repainted."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _FORCED: Final = 4
 
 
 class TokenFlow:
-    """Text and tokens go in; HTML of finished chunks, with the alternatives, and of the tail, in its colours, come out.
+    """Turns text and tokens into HTML of finished chunks, with alternatives, and of the tail, with colours only.
 
-    A chunk ends after a new line once it has 100 pieces, or a ninth of those before it if that is more, so that the
-    number of chunks grows with the logarithm of the text; and at four times that size wherever it is.
+    A chunk ends after a newline once it has 100 pieces, or a ninth of those before it if that is more, so that the
+    number of chunks grows with the logarithm of the text; at four times that size it ends anywhere.
     """
 
     def __init__(self) -> None:
         self._placer = Placer()
         self._pieces: list[Piece] = []  # of the tail
-        self._seen = 0  # how many of them were looked at
+        self._seen = 0  # how many of them were examined
         self._cut = 0  # pieces in finished chunks
-        self._break = False  # an empty line comes before the next text
+        self._break = False  # an empty line precedes the next text
         self._done: list[str] = []
 
     def feed(self, text: str, tokens: Iterable[TokenProbability]) -> None:
-        """Take more of both."""
+        """Add text and tokens."""
         if self._break and text:
             self._pieces.append(Piece("\n\n"))
             self._break = False
@@ -50,18 +50,18 @@ class TokenFlow:
             self._seen = len(self._pieces)
 
     def end_turn(self) -> None:
-        """Tools were called: what wrote no text belonged to that."""
+        """End a turn with tool calls: remaining tokens without text belonged to those."""
         self._pieces += self._placer.close()
         self._break = bool(self._pieces or self._cut)
 
     def take(self) -> str:
-        """The HTML of the chunks that were finished since it was last taken."""
+        """The HTML of the chunks finished since the last call."""
         done, self._done = "".join(self._done), []
         return done
 
     @property
     def tail(self) -> str:
-        """The HTML of the rest; text that waits for its probabilities stands at its end."""
+        """The HTML of the rest; text still without its probabilities is at its end."""
         waiting = [Piece(self._placer.rest)] if self._placer.rest else []
         html = pieces_html([*self._pieces, *waiting], titles=())
         return f'<div style="{TOKENS_STYLE}">{html}</div>' if html else ""

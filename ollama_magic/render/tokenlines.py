@@ -1,6 +1,6 @@
-"""The token view in a terminal: tokens are printed as they come, in black on a tint that is the stronger the less sure.
+"""The token view in a terminal: tokens are printed as they arrive, in black on a tint, stronger for less probable ones.
 
-Text and tint are both given, so that it reads on any background.
+Both colours are set, so that it is readable on any background.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TINTS: Final = ("", "#fdeedd", "#fbd9b4", "#f8bd80", "#f29b45", "#e07a14")
 
 
 def legend_rich() -> RichText:
-    """What the colours say, within 80 columns."""
+    """The legend of the colours, within 80 columns."""
     text = RichText(f"\n{LEGEND}\n")
     for level, name in enumerate(NAMES):
         text.append(" " if level else "").append(f" {name} " if level else name, _style(level))
@@ -39,7 +39,7 @@ def _style(level: int) -> str:
 
 
 def tokens_rich(pieces: Iterable[Piece]) -> RichText:
-    """Pieces as coloured text; the least sure are underlined."""
+    """Pieces as coloured text; the least probable are underlined."""
     text = RichText()
     for piece in pieces:
         level = 0 if piece.logprob is None else step(math.exp(min(piece.logprob, 0.0)))
@@ -53,7 +53,7 @@ def tokens_rich(pieces: Iterable[Piece]) -> RichText:
 
 
 class TokenLines:
-    """Prints the tokens of one answer as they come."""
+    """Prints the tokens of one answer as they arrive."""
 
     def __init__(self, console: Console) -> None:
         self._console, self._placer = console, Placer()
@@ -61,7 +61,7 @@ class TokenLines:
         self._last = ""
 
     def take(self, event: Text | ToolRequest | Restart) -> None:
-        """Print what an event of the answer's text makes certain."""
+        """Print the tokens that the event completes."""
         if isinstance(event, Text):
             self._print(self._placer.feed(event.text, event.probabilities))
         else:

@@ -1,9 +1,9 @@
-"""Tokens coloured by their probability, with the alternatives that the model weighed.
+"""Tokens coloured by their probability, with the alternatives that the model considered.
 
-One hue over the reader's own background, the stronger the less sure, with the text in its own colour above it: so it
-reads in light and dark themes (at least 4.5:1) and without telling colours apart; the least sure are underlined too.
-The colours are inline styles, which survive where style sheets are taken out. What appears on hover and on focus does
-not: there the `title` of each token still tells, and the table below it everywhere.
+One hue over the page's own background, stronger for less probable tokens, with the text in its own colour above it: so
+it is readable in light and dark themes (contrast at least 4.5:1) and without colour vision; the least probable are
+underlined too. The colours are inline styles, which survive where style sheets are removed. The box on hover and focus
+does not: there the `title` of each token still works, and the table below the text works everywhere.
 """
 
 from __future__ import annotations
@@ -41,28 +41,29 @@ __all__ = [
 STEPS: Final = (0.95, 0.8, 0.6, 0.4, 0.2)
 """Probabilities below which a token gets the next colour."""
 NAMES: Final = (f"{STEPS[0]:.0%} or more", *(f"below {limit:.0%}" for limit in STEPS))
-"""What each colour says."""
+"""What each colour means."""
 LEGEND: Final = "How sure the model was of each token:"
 HUE: Final = (217, 112, 10)
 ALPHAS: Final = (0.0, 0.1, 0.2, 0.3, 0.42, 0.55)
 
 _TAB_STOPS = 25
-"""Tokens that the Tab key stops at: the least sure ones. A stop at each would bar the way to the next cell."""
+"""Tokens that the Tab key stops at: the least probable. Stopping at each would block the way to the next cell."""
 _TITLES = 3_000
-"""Pieces that all have a title; of a longer text the less sure ones have."""
+"""The most pieces with a title; in a longer text the least probable ones have it."""
 _ROWS = 200
 _LEAST = 3
-_JOINERS: Final = "\u200d\ufe0f"  # which make one emoji of two, or a sign an emoji
+_JOINERS: Final = "\u200d\ufe0f"  # which join two emoji into one, or turn a symbol into an emoji
 _LEFT_TO_RIGHT: Final = "\u200e"
 _WRITTEN: Final = {"\n": "⏎", "\t": "⇥", " ": "·", "\xa0": "⍽", "\r": "␍"}
 TOKENS_STYLE: Final = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;margin:.2em 0"
 _MARKER: Final = "opacity:.75;font-size:85%;user-select:none"
 _CELL: Final = "text-align:left"
 
-# `o-t` is an element that means nothing. Its empty title keeps the browser's own tooltip away, which would come late
-# and over ours; where a front end takes out the style sheet it takes out `o-t` too, and the tooltip is back.
-# Fixed, so that the output's edge does not cut the box off. It hangs below its token, is moved sideways where it would
-# leave the notebook, and stands above at the bottom. A browser that cannot anchor it puts it where the text has it.
+# `o-t` is an element without meaning. Its empty title suppresses the browser's own tooltip, which would appear late and
+# over ours; a front end that removes the style sheet removes `o-t` too, and the tooltip is back.
+# The box has a fixed position, so that the output's edge does not clip it. It is placed below its token, shifted
+# sideways where it would leave the notebook, and above near the bottom. Without anchor positioning, it is at its static
+# position, moved by `transform`.
 TOKENS_SHEET: Final = (
     "<style>.ollama-token{border-radius:2px;cursor:default;"
     "box-shadow:inset -1px 0 rgba(127,127,127,.4)}"
@@ -86,12 +87,12 @@ TOKENS_SHEET: Final = (
 
 
 def step(probability: float) -> int:
-    """Which colour: 0 for a token that the model was sure of, up to `len(STEPS)`."""
+    """The colour's index: 0 for the most probable tokens, up to `len(STEPS)` for the least probable."""
     return sum(probability < limit for limit in STEPS)
 
 
 def percent(logprob: float) -> str:
-    """A probability for people: "93%", "4.1%", "<0.1%"."""
+    """A log probability as a percentage: "93%", "4.1%", "<0.1%"."""
     share = 100 * math.exp(min(logprob, 0.0))
     if share >= 10:
         return f"{share:.0f}%" if share < 99.5 or share >= 99.95 else ">99%"
@@ -99,7 +100,7 @@ def percent(logprob: float) -> str:
 
 
 def shown(token: str) -> str:
-    """A token where it stands by itself: white space and what cannot be seen as signs, in one line."""
+    """A token by itself, in one line: whitespace and invisible characters as symbols."""
     if not token:
         return "(the end, or another mark without text)"
     if not token.strip(_JOINERS):
@@ -107,20 +108,20 @@ def shown(token: str) -> str:
     edge = len(token) - len(token.lstrip(" "))
     inner = "".join(visible(character, edges=False) for character in token[edge:].rstrip(" "))
     trail = len(token) - edge - len(token[edge:].rstrip(" "))
-    base = "◌" if unicodedata.category(token[0]).startswith("M") else ""  # for an accent to stand on
+    base = "◌" if unicodedata.category(token[0]).startswith("M") else ""  # the base for a combining mark
     text = "·" * edge + base + inner + "·" * trail
     return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _quoted(text: str) -> str:
-    """A token's text in quotes, for a line with others. Behind one that is read from the right stands a mark, without
-    which its figure would change places with the next token's."""
+    """A token's text in quotes, for a line with others. Right-to-left text is followed by a left-to-right mark, without
+    which its percentage would swap places with the next token's."""
     turned = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
     return f"“{text}”{_LEFT_TO_RIGHT if turned else ''}"
 
 
 def visible(character: str, *, edges: bool) -> str:
-    """One character, or a sign in its place; `edges`: spaces too."""
+    """One character, or a symbol for it if it is invisible; `edges`: for spaces too."""
     if character in _WRITTEN and (edges or character != " "):
         return _WRITTEN[character]
     kind = unicodedata.category(character)
@@ -132,13 +133,13 @@ def visible(character: str, *, edges: bool) -> str:
 
 
 def _told(piece: Piece) -> list[tuple[str, float, bool]]:
-    """What the model weighed at a place, the most probable first: token, log probability, and whether it was taken."""
+    """The candidates at one position, the most probable first: token, log probability, and whether it was chosen."""
     logprob = piece.logprob or 0.0
     if len(piece.tokens) > 1:
         return [(f"{shown(piece.text)}, {len(piece.tokens)} tokens together", logprob, True)]
     (token,) = piece.tokens
     rows = [(shown(piece.text), logprob, True)]
-    # What was taken is among the alternatives; a part of a character has another text there, and the same figure.
+    # The chosen token is among the alternatives; part of a character has other text there, but the same logprob.
     taken = next((a for a in token.alternatives if a[0] == token.token or a[1] == token.logprob), None)
     rows += [(shown(text), other, False) for text, other in token.alternatives if (text, other) != taken]
     return sorted(rows, key=lambda row: -row[1])
@@ -159,7 +160,7 @@ def _style(level: int) -> str:
 
 
 def _body(text: str) -> str:
-    """A token's text as HTML, with signs for what cannot be seen; a new line is a sign and a new line."""
+    """A token's text as HTML, with symbols for invisible characters; a newline is a symbol and a newline."""
     bare = not text.strip(" ")
     parts = []
     for character in text.replace("\r\n", "\n"):
@@ -173,7 +174,7 @@ def _body(text: str) -> str:
 
 
 def pieces_html(pieces: Iterable[Piece], *, titles: Container[int], stops: Container[int] = ()) -> str:
-    """Pieces as safe HTML. `titles`: the places with alternatives; `stops`: those that the Tab key stops at."""
+    """Pieces as safe HTML. `titles`: the indices of those with a title; `stops`: of those that Tab stops at."""
     parts = []
     for place, piece in enumerate(pieces):
         logprob = piece.logprob
@@ -195,7 +196,7 @@ def pieces_html(pieces: Iterable[Piece], *, titles: Container[int], stops: Conta
 
 
 def tokens_view(answer: Answer) -> str:
-    """The text of an answer, token by token: legend, coloured text, and a folded table for those who cannot hover."""
+    """The text of an answer, token by token: legend, coloured text, and a collapsed table for use without hovering."""
     pieces = placed(answer.text, answer.probabilities)
     least = _least_sure(pieces)
     body = pieces_html(pieces, titles=frozenset(least[:_TITLES]), stops=frozenset(least[:_TAB_STOPS]))
@@ -204,13 +205,13 @@ def tokens_view(answer: Answer) -> str:
 
 
 def _legend() -> str:
-    names = [f" {name} ".replace(" ", "&nbsp;") for name in NAMES]  # which do not break
+    names = [f" {name} ".replace(" ", "&nbsp;") for name in NAMES]  # no line breaks within a name
     samples = " ".join(f"<span{_style(level)}>{name}</span>" for level, name in enumerate(names))
     return f'<div style="font-size:85%;margin-bottom:.4em">{LEGEND} {samples}</div>'
 
 
 def _least_sure(pieces: Sequence[Piece]) -> list[int]:
-    """The places of pieces with a probability, the least sure first."""
+    """The indices of pieces with a probability, the least probable first."""
     told = [(piece.logprob, place) for place, piece in enumerate(pieces) if piece.logprob is not None]
     return [place for _, place in sorted(told)]
 
