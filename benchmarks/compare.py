@@ -1,4 +1,4 @@
-"""A real kernel: six columns that stream at once, beside one answer at the same pace; what reaches the screen."""
+"""Traffic in a real kernel: up to six columns that stream concurrently, beside one answer at the same token rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RATE = 100
 
 
 def run(quick: bool) -> Iterator[Table]:
-    """Messages and bytes a second, and CPU, of one answer and of six at once, each at 100 tokens a second."""
+    """Messages and bytes per second, and CPU, of one answer and of two and six columns, each at 100 tokens/s."""
     tokens = 500 if quick else 2_000
     table = Table(
         f"Columns in a kernel, each {tokens:,} tokens at {_RATE} a second",
@@ -33,7 +33,7 @@ def run(quick: bool) -> Iterator[Table]:
     ):
         kernel.run("%%ollama -n 2 -m 50@0\nwarm")
         for columns in (1, 2, 6):
-            # One is an ordinary cell.
+            # A single column is an ordinary cell.
             line = f"{tokens}@{_RATE}" if columns == 1 else f"{tokens}@{_RATE} -n {columns}"
             before = float(kernel.run(_CPU).shown())
             cell = kernel.run(f"%%ollama {line}\nlong")
@@ -44,7 +44,7 @@ def run(quick: bool) -> Iterator[Table]:
 
 def _row(cell: Cell, columns: int, seconds: float, cpu: float) -> tuple[str, ...]:
     shown: list[dict[str, Any]] = [m for m in cell.messages if m["msg_type"] != "status"]
-    # What is kept at the end is as long as the answers are, and comes once.
+    # The last message is the final output, as long as the answers, and is sent once.
     live = shown[:-1]
     size = sum(len(json.dumps(message["content"])) for message in live)
     return (

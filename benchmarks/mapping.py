@@ -1,8 +1,8 @@
-"""A thousand rows against a server of 32 slots that takes 50 ms: how near to the ideal, beside the official client.
+"""A thousand rows against a server with 32 slots and 50 ms latency: how close to the ideal, beside the official client.
 
-The server runs in a process of its own. Rounds are taken in turn, so that what else the machine does meets all alike,
-and each begins with nothing for the garbage collector to do, so that none is charged for what the one before it left;
-figures are medians. Memory is that of fresh processes, which map an iterable of so many rows.
+The server runs in its own process. The variants alternate, so that other load on the machine affects all alike, and the
+garbage collector runs before each, so that none is charged for the garbage of the one before; figures are medians.
+Memory is that of fresh processes, which map an iterable of the given number of rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCHEMA = "label: str, score: float"
 
 
 def run(quick: bool) -> Iterator[Table]:
-    """Time, memory, and two workers of Dask against one."""
+    """Time, memory, and two Dask workers against one."""
     yield _times(2 if quick else 9)
     yield _memory((1000, 10_000) if quick else (1000, 10_000, 100_000))
     yield _dask(2 if quick else 3)
@@ -57,7 +57,7 @@ def _ours(url: str, concurrency: int | None, cache: str) -> None:
 
 
 def _official(url: str, concurrency: int) -> None:
-    """What one would write by hand: a semaphore around the official client, and a list of all tasks."""
+    """The usual hand-written code: a semaphore around the official client, and a list of all tasks."""
     import json
 
     import ollama
@@ -95,7 +95,7 @@ def _times(rounds: int) -> Table:
                 gc.collect()
                 began, spent = time.monotonic(), time.process_time()
                 way(url)
-                if number:  # the first warms up
+                if number:  # the first round is a warm-up
                     seconds[name].append(time.monotonic() - began)
                     cpu[name].append(time.process_time() - spent)
     waves = math.ceil(ROWS / SLOTS)
@@ -133,7 +133,7 @@ def _map_iterable(url: str, count: int) -> None:
             cache_dir=folder,
         )  # fmt: skip
         assert sum(row["error"] is None for row in rows) == count
-    # Not ru_maxrss, which a process has from the one that started it.
+    # Not ru_maxrss, which a process inherits from its parent.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     most = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     sys.stdout.write(f"{int(most.split()[1]) / 1024}\n")
@@ -143,7 +143,7 @@ def _map_iterable(url: str, count: int) -> None:
 
 
 def _dask(rounds: int) -> Table:
-    """Each worker has 8 requests on their way; the server has slots for all of them."""
+    """Each worker has 8 requests in flight; the server has slots for all of them."""
     import dask.dataframe as frames
     import dask.distributed as cluster
     import pandas
@@ -161,7 +161,7 @@ def _dask(rounds: int) -> Table:
             quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
             with start(n_workers=workers, threads_per_worker=1, **quiet) as running, connect(running):
                 for number in range(rounds + 1):
-                    # Another prompt each time: Dask would still have the results of the same one.
+                    # A new prompt each time: Dask would reuse the results of the same one.
                     mapped = map(
                         frame, f"{number}: {{n}}", "m", schema=SCHEMA, host=url, concurrency=8, cache="off"
                     )  # fmt: skip

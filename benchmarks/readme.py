@@ -1,4 +1,4 @@
-"""The tables of the README's "How it compares", then those of docs/measurements.md, all of one run:
+"""The tables of the README's "How it compares", then those of docs/measurements.md, all from one run:
 `python -m benchmarks --readme` prints them."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ network for a list of prices."""
 
 
 def section(quick: bool) -> Iterator[str]:
-    """Markdown, part by part, as it is measured. Takes about twenty minutes."""
+    """The Markdown, part by part, as it is measured. Takes about twenty minutes."""
     begun = time.monotonic()
     yield _surroundings()
     for table in notebook.run(quick):
@@ -54,7 +54,7 @@ def _surroundings() -> str:
 
 
 def _details(quick: bool) -> Iterator[Table]:
-    """What is told of ours alone, or of clients without a notebook."""
+    """The tables on our own extension alone, or on clients without a notebook."""
     columns = ("many tokens in a read, µs", "one in a read, 2,000 a second, µs")
     yield from (table.of(*columns) for table in client_cpu.run(quick))
     lengths = ((1000, (250,)),) if quick else ((5000, (250,)), (20000, (250, 2000)))

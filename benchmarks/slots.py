@@ -1,9 +1,10 @@
-"""A server of so many slots that takes so long for an answer, in a process of its own and as light as can be.
+"""A server with a given number of slots and a given latency, in its own process and as light as possible.
 
     python -m benchmarks.slots SLOTS SECONDS
 
-Each question is answered `SECONDS` after it got a slot, by one small JSON object or a stream of two; what finds no slot
-waits for one. GET /counts tells how many there were and how much CPU the server took.
+Each chat request is answered `SECONDS` after it got a slot, by one small JSON object or a short stream; without a free
+slot it is queued. GET /counts returns, since the last call, how many were answered and in how many seconds, and the
+total CPU seconds of the server.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class _Server:
         self.ended = due
         connection.send(reply)
         if self.waiting:
-            self._begin(due, *self.waiting.popleft())  # as of when the slot was free, however late this loop is
+            self._begin(due, *self.waiting.popleft())  # from when the slot became free, even if this loop is late
         else:
             self.free += 1
 
