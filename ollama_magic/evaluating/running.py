@@ -38,17 +38,15 @@ _last: Evaluation | None = None
 
 
 class EvaluationStopped(Stopped):
-    """An evaluation was stopped by an interrupt; what arrived is in `ollama_magic.last_evaluation` and the cache."""
+    """An evaluation was stopped by an interrupt; what arrived is in `ollama_magic.last_evaluation`, and in the cache if
+    `kept`."""
 
-    def __init__(self, done: int, total: int) -> None:
-        came = (
-            f"{done:,} of {total:,} answers arrived"
-            if done < total
-            else f"all {total:,} answers arrived, not all verdicts,"
+    def __init__(self, done: int, total: int, *, kept: bool = True) -> None:
+        came = f"{done:,} of {total:,} answers arrived{', not all verdicts,' if done == total else ''}"
+        rest = (
+            "Run it again to ask only the rest." if kept else "The cache is off: running it again asks for all of it."
         )
-        super().__init__(
-            f"Stopped: {came} and are kept, in ollama_magic.last_evaluation. Run it again to ask only the rest."
-        )
+        super().__init__(f"Stopped: {came} and are{' kept,' if kept else ''} in ollama_magic.last_evaluation. {rest}")
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -101,7 +99,8 @@ def evaluate(
             gathering.take_unread()
         finally:  # also after a second interrupt
             _last = gathering.evaluation()
-        raise EvaluationStopped(len(_last.trials), _last.expected) from None
+        kept = all(model.settings.cache != "off" for model in asked.models)
+        raise EvaluationStopped(len(_last.trials), _last.expected, kept=kept) from None
     _last = found = gathering.evaluation()
     return found
 

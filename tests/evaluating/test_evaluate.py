@@ -262,10 +262,21 @@ def test_an_interrupt_while_the_judge_is_asked_keeps_all_answers(ruled: RuledOll
         return '{"reason": "ok", "verdict": "yes"}' if "You judge" in prompt else knows(prompt)
 
     ruled.rule = rule
-    with pytest.raises(EvaluationStopped, match="all 4 answers arrived, not all verdicts, and are kept"):
+    with pytest.raises(EvaluationStopped, match="4 of 4 answers arrived, not all verdicts, and are kept"):
         run(concurrency=1, checks=judge("Polite?"))
     verdicts = [trial.verdicts[0] for trial in ollama_magic.last_evaluation.trials]
     assert [verdict.passed for verdict in verdicts] == [True, True, None, None]
+
+
+def test_an_interrupt_does_not_promise_what_is_not_kept(ruled: RuledOllama) -> None:
+    def interrupted(answer: str) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(EvaluationStopped) as caught:
+        run(ROWS[:1], concurrency=1, checks=interrupted, cache=False)
+    assert "of 1 answers arrived" in str(caught.value)
+    assert "kept" not in str(caught.value)
+    assert str(caught.value).endswith("The cache is off: running it again asks for all of it.")
 
 
 def test_an_interrupt_within_a_check_keeps_what_has_come_meanwhile(ruled: RuledOllama) -> None:
