@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .panels import panel
     from .python import Chat, ask
 
-# Without `map`, which `from ollama_magic import *` would put over Python's own.
+# Without `map`: `from ollama_magic import *` would shadow the builtin.
 __all__ = [
     "__version__",
     "Answer",
@@ -51,7 +51,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-# Public names that live elsewhere, imported when first used.
+# The modules of public names that are imported on first use.
 _HOMES = {
     "Answer": "events",
     "ask": "python",
@@ -129,7 +129,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """What `%unload_ext ollama_magic` runs: takes them out again and forgets what this kernel was told."""
+    """What `%unload_ext ollama_magic` runs: removes them and forgets what was set in this kernel."""
     from .magics import unregister
 
     unregister(shell)

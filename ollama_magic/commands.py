@@ -1,4 +1,4 @@
-"""`%ollama COMMAND`: one table of commands; each takes the session and the words behind it and gives what to show."""
+"""`%ollama COMMAND`: the table of commands; each takes the session and its arguments and returns or shows a result."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _ASK_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One word behind `%ollama`: what may follow it, what it does, and the function that does it."""
+    """A command of `%ollama`: its arguments, its help, the function that runs it, and what Tab completes."""
 
     name: str
     arguments: str
     help: str
     run: Callable[[Session, list[str]], Table | Card | str] | None = None
-    """None for a command that `shows` its result itself, as it comes."""
+    """None for a command that displays its own output, by `shows`."""
     shows: Callable[[Session, list[str], Any], None] | None = None
     words: Callable[[], tuple[str, ...]] = tuple
     takes_model: bool = False
@@ -43,7 +43,10 @@ class Command:
 
 
 def run_command(session: Session, line: str, shell: Any) -> None:
-    """Run the command in `line` ("" for the status card) and show its result; an unknown word gets the nearest one."""
+    """Run the command in `line` ("" for the status card) and show its result.
+
+    Raises SettingsError for an unknown command, with the nearest name.
+    """
     words = split_line(line) or ["status"]
     name = SYNONYMS.get(words[0], words[0])
     command = COMMANDS.get(name)
@@ -293,4 +296,4 @@ COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
 
 SYNONYMS = {"ls": "list", "models": "list", "settings": "config", "model": "use", "error": "fix"}
 SYNONYMS |= {"delete": "rm", "remove": "rm", "copy": "cp"}
-"""Words of other magics and of the ollama command line that mean the same."""
+"""Equivalent words of other magics and of the ollama command line."""

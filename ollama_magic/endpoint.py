@@ -1,12 +1,12 @@
-"""Where requests go and what authorises them: the one place that decides who gets the key. Pure.
+"""Where requests go and what authorizes them: the only place that decides who gets the key. Pure.
 
     https://ollama.com                        Bearer, always
-    a host named in trusted_hosts             Bearer, by https; by plain http on the loopback interface alone
-    any host written as user:password@host    Basic, and then never the key
+    a host named in trusted_hosts             Bearer, over https; over plain http on the loopback interface only
+    any host written as user:password@host    Basic, never the key
     every other host                          nothing
 
-A file that came with a folder (a .env) may name trusted hosts only for a key that stands in it too: otherwise a
-folder from somebody else could say where your key is to be sent.
+A file that came with a folder (a .env) may name trusted hosts only for a key in the same file: otherwise somebody
+else's folder could decide where your key is sent.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Endpoint:
     api: str = "auto"
     dialect: Literal["ollama", "llama.cpp"] = "ollama"
     models: tuple[str, ...] | None = None
-    """All that it can answer with, where that is known before asking."""
+    """All models that it serves, if known in advance."""
     host_origin: str = "default"
     """Where the host was set, for messages."""
     key: Secret | None = field(default=None, repr=False)
@@ -60,15 +60,15 @@ class Endpoint:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no text from this server may show: for `redact`."""
+        """What no text from this server may show; for `redact`."""
         return tuple(each for each in (self.authorization, self.key, self.host.userinfo) if each)
 
 
 def endpoint_for(settings: Settings) -> Endpoint:
     """The endpoint of mode local or cloud; the embedded engine makes its own (ValueError here).
 
-    Raises SettingsError before anything is sent: cloud mode without a key or with a host that may not have it, mode
-    local with ollama.com; Unsupported for the surface that the cloud does not serve.
+    Raises SettingsError before anything is sent: mode cloud without a key or with a host that may not receive it,
+    mode local with ollama.com; Unsupported for the surface that the cloud does not serve.
     """
     if settings.mode == "embedded":
         raise ValueError("the embedded engine makes its own endpoint")
@@ -128,7 +128,7 @@ def _can_be_trusted(host: Host) -> bool:
 
 
 def _trusted(settings: Settings, host: Host) -> tuple[Trusted, ...]:
-    """The trusted hosts that count for this key; an error where the .env alone would have opened `host` to it."""
+    """The trusted hosts that apply to this key; raises SettingsError if only a .env would send it to `host`."""
     trusted = settings.trusted_hosts
     if not settings.came_with_folder("trusted_hosts") or settings.came_with_folder("key"):
         return trusted
@@ -142,12 +142,12 @@ def _trusted(settings: Settings, host: Host) -> tuple[Trusted, ...]:
 
 
 def may_fall_back(settings: Settings) -> bool:
-    """Whether the embedded engine may answer for a missing daemon: nobody named a mode, a host or a model."""
+    """Whether the embedded engine may answer for a missing daemon: no mode, host or model was named."""
     return settings.is_default("mode") and settings.host is None and not settings.model
 
 
 def gets_key(settings: Settings) -> bool:
-    """Whether requests with these settings carry the key: in mode cloud, and to a host of one's own that is trusted."""
+    """Whether requests with these settings carry the key: in mode cloud, and to a trusted host of one's own."""
     if settings.mode == "embedded" or not settings.key:
         return False
     try:
@@ -158,7 +158,7 @@ def gets_key(settings: Settings) -> bool:
 
 
 def meaning_of(settings: Settings) -> str:
-    """What the mode means, for people: who is asked, and whether the key is sent there."""
+    """The mode in words: who answers, and whether the key is sent there."""
     if settings.mode == "embedded":
         return "a small model inside this environment; no server, no key"
     if settings.mode == "cloud":
@@ -176,7 +176,7 @@ def bearer(key: Secret) -> Secret:
 
 
 def authorization_for(host: Host, key: Secret | None, trusted: Iterable[Trusted]) -> Secret | None:
-    """The Authorization header for `host`: its own user and password, or the key where it may have it, or None."""
+    """The Authorization header for `host`: its own user and password, the key if it may receive it, or None."""
     if host.userinfo is not None:
         user, _, password = host.userinfo.reveal().partition(":")
         pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
@@ -187,13 +187,13 @@ def authorization_for(host: Host, key: Secret | None, trusted: Iterable[Trusted]
 def redirect_target(endpoint: Endpoint, from_url: str, to_url: str) -> Endpoint:
     """The endpoint for following a redirect from `from_url` to `to_url`, absolute or relative to it.
 
-    Its authorization is decided again for the new address. A user and password stay with the origin that they were
-    written for, or its https. `host.path` stays as it was: what to request below the new host is in `to_url`.
-    Raises ServerError for another host name, for https to plain http, and for what is not plainly a URL.
+    Its authorization is decided anew for the new address. A user and password are kept only for the origin that they
+    were given for, or its https upgrade. `host.path` stays as it was: the path to request is in `to_url`.
+    Raises ServerError for another host name, for https to plain http, and for what is not clearly a URL.
     """
     start = host_of(from_url)
     try:
-        # Looked at before it is joined, which drops some characters and moves others.
+        # Checked before urljoin, which drops some characters and moves others.
         if not to_url or has_odd_characters(to_url):
             refuse(to_url, "it is not plainly a URL")
         target = host_of(urljoin(from_url, to_url))
@@ -215,7 +215,7 @@ def redirect_target(endpoint: Endpoint, from_url: str, to_url: str) -> Endpoint:
     upgraded = (target.scheme, target.port) == ("https", 443) and (old.scheme, old.port) == ("http", 80)
     userinfo = old.userinfo if same or (upgraded and target.hostname == old.hostname) else None
     host = replace(target, path=old.path, userinfo=userinfo)
-    # The embedded engine's random key is no API key, and belongs to its process alone.
+    # The embedded engine's random key is not an API key, and is valid for its process only.
     kept = endpoint.authorization if same else None
     authorization = authorization_for(host, endpoint.key, endpoint.trusted) or (kept if endpoint.key is None else None)
     return replace(endpoint, host=host, authorization=authorization)

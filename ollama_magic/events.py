@@ -1,6 +1,6 @@
-"""The values that pass between the parts: what is asked (Request), what arrives (Event), what it comes to (Answer).
+"""The values passed between the parts: what is asked (Request), what arrives (Event), what results (Answer).
 
-Nothing here does any I/O or knows a surface. All durations are seconds, all sizes bytes, all counts tokens.
+Nothing here does I/O or depends on a surface. All durations are seconds, all sizes bytes, all counts tokens.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A function the model wants called. `arguments` is the parsed object; `id` is "" where the server gives none."""
+    """A function the model wants called. `arguments` is the parsed object; `id` is "" if the server gives none."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -79,12 +79,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question, surface-independent.
+    """One chat request, surface-independent.
 
-    `options` has Ollama's own names (temperature, seed, num_predict, num_ctx, top_p, stop, ...) whatever the surface.
+    `options` uses Ollama's names (temperature, seed, num_predict, num_ctx, top_p, stop, ...) on every surface.
     `think`: True, False, a level such as "low", or None for the model's default.
     `format`: "json", a JSON schema, or None. `keep_alive`: seconds, or a Go duration such as "5m".
-    `top_logprobs`: how many alternatives to report for each token; None for no probabilities at all.
+    `top_logprobs`: how many alternatives to report for each token; None for no probabilities.
     """
 
     model: str
@@ -102,9 +102,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenProbability:
-    """A token with its natural-log probability, and the alternatives the model weighed at that place.
+    """A token with its natural-log probability, and the alternatives considered at that position.
 
-    `raw` has the bytes of a token that is only a part of a character, and then `token` spells them, such as "<0xF0>".
+    `raw` has the bytes of a token that is only part of a character; `token` then spells them, such as "<0xF0>".
     """
 
     token: str
@@ -120,7 +120,7 @@ class TokenProbability:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Who is about to answer: sent once, before anything else of an answer."""
+    """Who is about to answer: sent once, as the first event of an answer."""
 
     model: str
     mode: str
@@ -131,14 +131,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the reader should see: one plain line, kept with the answer."""
+    """Something the user should see: one plain line, kept with the answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is being waited for. `done` and `total` are bytes, None while nobody knows."""
+    """What is being waited for. `done` and `total` are bytes, None while unknown."""
 
     phase: str
     done: int | None = None
@@ -169,7 +169,7 @@ class ToolRequest:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of one call: the text that the model gets, and whether the call failed."""
+    """The result of one call: the text that the model gets, and whether the call failed."""
 
     call: ToolCall
     text: str
@@ -177,27 +177,27 @@ class ToolResult:
 
     @property
     def message(self) -> Message:
-        """The turn that tells the model."""
+        """The turn that passes it to the model."""
         return Message("tool", self.text, tool_name=self.call.name, tool_call_id=self.call.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The text so far does not count: the answer begins again, for the reason given."""
+    """The text so far is void: the answer starts over, for the reason given."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Included:
-    """What of the notebook went into the question: each thing as it was written, with its estimated tokens."""
+    """What of the notebook went into the prompt: each item as it was written, with its estimated tokens."""
 
     items: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts and times of one answer; None where nobody said. Times with `server_` are the server's own account."""
+    """Token counts and times of one answer; None if not reported. Times with `server_` are the server's."""
 
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
@@ -213,7 +213,7 @@ class Stats:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Output tokens a second while writing, by the server's clock where it told, else by ours."""
+        """Output tokens per second of generation, by the server's time if it reports one, else by ours."""
         seconds = self.server_output_s
         if not seconds and self.total_s is not None and self.first_token_s is not None:
             seconds = self.total_s - self.first_token_s
@@ -222,14 +222,14 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The server said that the answer is whole. `reason` is its word: "stop", "length", "tool_calls", "load", ..."""
+    """The server said that the answer is complete. `reason` is its finish reason: "stop", "length", "load", ..."""
 
     reason: str = "stop"
     stats: Stats = field(default_factory=Stats)
 
 
 CUT_OFF: Final = "cut off: the limit on tokens was reached (--max-tokens, or the model's context)"
-"""What is said of an answer that ended for the reason "length"."""
+"""The message for an answer with finish reason "length"."""
 
 
 Event = Start | Notice | Progress | Included | Text | Thinking | ToolRequest | ToolResult | Restart | Done
@@ -240,10 +240,10 @@ Event = Start | Notice | Progress | Included | Text | Thinking | ToolRequest | T
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: `text`, `thinking`, `value` (parsed, where a format was asked), `stats`, `request`.
+    """One answer: `text`, `thinking`, `value` (parsed, if a format was requested), `stats`, `request`.
 
-    `reason` says why it ended: the server's word ("stop", "length", ...), "stopped" when the reader stopped it, or
-    "incomplete" when it was cut off or failed; then `error` says how. `str(answer)` is the text.
+    `reason` says why it ended: the server's finish reason ("stop", "length", ...), "stopped" if the user stopped it, or
+    "incomplete" if it was cut off or failed; `error` then says how. `str(answer)` is the text.
     """
 
     text: str
@@ -260,21 +260,21 @@ class Answer:
     host: str = field(default="", repr=False)
     notices: tuple[str, ...] = ()
     included: tuple[tuple[str, int], ...] = ()
-    """What of the notebook went into the question, with estimated tokens."""
+    """What of the notebook went into the prompt, with estimated tokens."""
     replies: tuple[Message, ...] = field(default=(), repr=False)
-    """The turns that answered: the model's own and its tools' results, in order."""
+    """The turns of the answer: the model's and the tool results, in order."""
     probabilities: tuple[TokenProbability, ...] = field(default=(), repr=False)
-    """The tokens of the text, in order, where the request asked for them: those that wrote something of it."""
+    """The tokens that make up the text, in order, if the request asked for them."""
     request: Request | None = field(default=None, repr=False)
 
     @property
     def complete(self) -> bool:
-        """Whether the server said that the answer is whole."""
+        """Whether the server said that the answer is complete."""
         return self.reason not in ("stopped", "incomplete")
 
     @property
     def perplexity(self) -> float | None:
-        """How many tokens the model wavered between, on average: 1 is sure of each. None without probabilities.
+        """The effective number of tokens chosen between: 1 if the model is certain of each. None without probabilities.
 
         The exponential of the mean of the tokens' negative log probabilities.
         """

@@ -1,8 +1,8 @@
-"""What can be known to go wrong before a question is sent, or seen to have gone wrong after: pictures for a model
-without eyes, a level of thinking that it does not have, a prompt that does not fit into its context.
+"""Checks before a request is sent and after its answer: images for a model without vision, a thinking level that it
+does not have, a prompt that does not fit into its context.
 
-A server cuts a prompt that is too long without a word and answers what is left; the one sign is the count of tokens
-that it read. So the length is estimated before, and compared with that count after.
+A server silently truncates a prompt that is too long and answers the rest; the only sign is its count of prompt
+tokens. So the length is estimated before, and compared with that count after.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ __all__ = ["Checked", "check", "context_length", "cut_notice", "prompt_tokens", 
 
 _EMBEDDED_CONTEXT: Final = 4096
 _LOOK_FROM: Final = 1500
-"""Estimated tokens below which no context is too short, so that nothing needs to be asked of the server."""
+"""Estimated prompt tokens below which no context is too short, so that the server need not be asked."""
 _ROOM: Final = 0.9
-"""The part of a context that a prompt may take: an estimate errs, and the answer needs room as well."""
+"""The fraction of a context that a prompt may take: the estimate errs, and the answer needs room as well."""
 _PROBABILITIES: Final = (0, 12, 11)
-"""The version of Ollama that first told probabilities of tokens; older ones ignore the wish."""
+"""The version of Ollama that first reported token probabilities; older ones ignore the option."""
 _CUT: Final = 0.6
-"""A prompt of which the server read less than this part of the estimate was cut."""
+"""A prompt of which the server read less than this fraction of the estimate was truncated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A request that may be sent, and what the reader should know first.
+    """A request that may be sent, and what the user should know first.
 
-    `tokens` is the estimate for the prompt, `context` how many there is room for, where that was looked up.
+    `tokens` is the estimate for the prompt, `context` the context length in tokens, if it was looked up.
     """
 
     request: Request
@@ -52,7 +52,7 @@ class Checked:
 
 
 async def check(client: Client, request: Request) -> Checked:
-    """`request`, its history trimmed to the context where that is known, or Unsupported before anything is sent."""
+    """`request`, its history trimmed to the context if that is known; raises Unsupported before anything is sent."""
     details = await _details(client, request)
     if any(message.images for message in request.messages):
         _check_vision(client, request, details)
@@ -85,23 +85,23 @@ async def check(client: Client, request: Request) -> Checked:
 
 
 def prompt_tokens(request: Request) -> int:
-    """About how many tokens the messages and the tools of a request cost."""
+    """The estimated tokens of the messages and tools of a request."""
     return sum(message_tokens(message, estimate) for message in request.messages) + tool_tokens(request)
 
 
 def tool_tokens(request: Request) -> int:
-    """About how many tokens the definitions of the tools cost, as the template of the model writes them out."""
+    """The estimated tokens of the tool definitions, which the model's template writes into the prompt."""
     return sum(estimate(json.dumps(tool, ensure_ascii=False)) for tool in request.tools)
 
 
 async def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
-    """What to say where the server read much less than was sent; "" otherwise."""
+    """The notice if the server read much less than was sent; "" otherwise."""
     read = stats.prompt_tokens
     images = any(message.images for message in checked.request.messages)
     if read is None or images or checked.tokens < _look_from(checked.request) or read >= checked.tokens * _CUT:
         return ""
-    # Some tokenizers need far less than the estimate. What there was room for was not cut; now that the model is
-    # loaded, the server can tell.
+    # Some tokenizers need far fewer tokens than estimated. A prompt that fits was not truncated; now that the model is
+    # loaded, the server can report its context.
     context = await _loaded_context(client, checked.request) or checked.context
     if context is not None and checked.tokens <= context:
         return ""
@@ -114,7 +114,7 @@ async def cut_notice(client: Client, checked: Checked, stats: Stats) -> str:
 
 
 async def untold_notice(client: Client) -> str:
-    """What to say where probabilities of tokens were asked for and none came: the reason, where it is known."""
+    """The notice if token probabilities were requested and none came, with the reason if known."""
     version = ""
     if client.settings.mode == "local":
         with suppress(OllamaMagicError):
@@ -142,14 +142,14 @@ def _repair(client: Client, tokens: int, details: ModelDetails | None) -> str:
 
 
 async def _details(client: Client, request: Request) -> ModelDetails | None:
-    """What the server tells of the model, asked only where something depends on it."""
+    """The model's details from the server, requested only if something depends on them."""
     wanted = request.think is not None or any(message.images for message in request.messages)
     if client.settings.mode == "embedded" or not (wanted or prompt_tokens(request) >= _look_from(request)):
         return None
     try:
         return await client.show(request.model)
     except OllamaMagicError:
-        return None  # the question itself will say what is wrong, if anything is
+        return None  # the chat request will report what is wrong, if anything
 
 
 def _check_vision(client: Client, request: Request, details: ModelDetails | None) -> None:
@@ -177,7 +177,7 @@ def _check_thinking(request: Request, details: ModelDetails) -> None:
 
 
 async def context_length(client: Client, request: Request) -> int | None:
-    """How many tokens of context the request will have; None where nobody says. Sends nothing of the request."""
+    """The context length, in tokens, that the request will have; None if unknown. Sends nothing of the request."""
     if not request.model:
         return None
     details = None
@@ -188,7 +188,7 @@ async def context_length(client: Client, request: Request) -> int | None:
 
 
 async def _context_length(client: Client, request: Request, details: ModelDetails | None) -> int | None:
-    """The context that the request will have: as asked, as loaded, else the model's own; None where nobody says."""
+    """The context that the request will have: as requested, as loaded, else the model's own; None if unknown."""
     asked = request.options.get("num_ctx")
     most = details.context_length if details is not None else None
     if isinstance(asked, int):
@@ -199,12 +199,12 @@ async def _context_length(client: Client, request: Request, details: ModelDetail
 
 
 async def _loaded_context(client: Client, request: Request) -> int | None:
-    """The context that the model has in the server's memory; None where it is not there, or nobody says."""
+    """The context of the model as loaded by the server; None if it is not loaded, or unknown."""
     if client.settings.mode != "local":
         return None
     try:
         running = await client.ps()
     except OllamaMagicError:
-        return None  # not every server tells
+        return None  # not every server supports it
     wanted = full_name(request.model)
     return next((each.context_length for each in running if full_name(each.name) == wanted), None)

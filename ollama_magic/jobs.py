@@ -41,7 +41,7 @@ class _Listed:
 
 
 class _Jobs:
-    """The background cells of one session, the last fifty that have ended among them."""
+    """The background cells of one session. Beyond `_KEPT`, the oldest of those that have ended are dropped."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -65,10 +65,10 @@ def _jobs_of(session: Session) -> _Jobs:
 
 
 def begin(session: Session, question: Question, settings: Settings, how: How, shell: Any, cell: str) -> None:
-    """Ask in the background and return at once: the answer streams into this cell's output.
+    """Ask in the background and return immediately: the answer streams into this cell's output.
 
-    In a terminal or a script it is not shown until `%ollama jobs show`; there a line says when it has ended. Raises
-    SettingsError for what cannot be done without somebody there.
+    In a terminal or a script it is not shown until `%ollama jobs show`; a line says when it has ended. Raises
+    SettingsError for what cannot be done in the background.
     """
     _refuse(question, how)
     jobs = _jobs_of(session)
@@ -80,7 +80,7 @@ def begin(session: Session, question: Question, settings: Settings, how: How, sh
         if how.out and (answer.text or answer.thinking or problem is None):
             value = answer.value if question.shape is not None and problem is None else answer
             shell.user_ns[how.out] = value
-        if not in_notebook and not isinstance(problem, Stopped):  # who stopped it knows
+        if not in_notebook and not isinstance(problem, Stopped):  # whoever stopped it knows
             how_it_ended = "has its answer" if problem is None else "failed"
             say(shell, f"Job {number} {how_it_ended}. See it: %ollama jobs show {number}")
 
@@ -95,7 +95,7 @@ def begin(session: Session, question: Question, settings: Settings, how: How, sh
 
 
 def stop_in_cell(session: Session, cell: str) -> None:
-    """Stop what goes on in the background of a cell that is run again; "" is no cell."""
+    """Stop the background jobs of a cell that is run again; "" is no cell."""
     for each in list(_jobs_of(session).listed.values()) if cell else ():
         if each.cell == cell and not each.job.done:
             each.job.stop(_STOP_S)
@@ -133,7 +133,7 @@ def _note(number: int, out: str, form: str, answer: Answer | None) -> str:
 
 
 def jobs(session: Session, words: list[str], shell: Any) -> None:
-    """`%ollama jobs [show|stop|wait|code] [N|all]`: without a word a list, without a number the last job."""
+    """`%ollama jobs [show|stop|wait|code] [N|all]`: without a word, list them; without a number, the last job."""
     what, *rest = words or [""]
     run = _COMMANDS.get(what)
     if run is None or len(rest) > 1:
@@ -185,7 +185,7 @@ def _show(session: Session, which: str, shell: Any) -> None:
 def _stop(session: Session, which: str, shell: Any) -> None:
     chosen = [each for each in _chosen(session, which, several=True) if each.job.answer is None]
     for each in chosen:
-        each.job.stop(0)  # all at once, then wait
+        each.job.stop(0)  # signal all of them first, then wait
     late = [str(each.number) for each in chosen if not each.job.stop(_STOP_S)]
     stopped = [str(each.number) for each in chosen if each.job.state == "stopped"]
     told = f"Stopped: job {', '.join(stopped)}." if stopped else "" if late else "Nothing was running."
