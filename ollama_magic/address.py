@@ -1,7 +1,7 @@
-"""Takes the address of a server apart, as it is written by people. Pure text.
+"""Parses a server address as people write it. Pure string handling.
 
-What two parsers might read differently is refused: backslashes, control characters, more than one "@", names in
-percent-encoding, numbers that are not four decimal parts, a dot at the end, letters that are another letter's form.
+Whatever two parsers might read differently is rejected: backslashes, control characters, more than one "@",
+percent-encoded names, numbers that are not four decimal parts, a trailing dot, Unicode compatibility characters.
 
 Source: ollama envconfig/config.go, Host and ConnectableHost.
 """
@@ -39,17 +39,17 @@ _HIDING_ESCAPE = re.compile(r"%(?:2e|2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)  # 
 
 
 class Parts(NamedTuple):
-    """An address in pieces, checked but for the path."""
+    """The components of an address, validated except for the path and the port number."""
 
-    scheme: str  # "" where none is written
+    scheme: str  # "" if none is given
     userinfo: str | None
     hostname: str
     port: str | None  # as written
-    path: str  # without its first /
+    path: str  # without its leading /
 
 
 def take_apart(text: str) -> Parts:
-    """The pieces of `text`; SettingsError for what is not clearly one host. A scheme need not be there."""
+    """The components of `text`; raises SettingsError for what is not clearly one host. The scheme is optional."""
     _check_characters(text)
     scheme, mark, rest = text.partition("://")
     scheme = scheme.lower() if mark else ""
@@ -71,7 +71,7 @@ def take_apart(text: str) -> Parts:
 
 def _name_and_port(text: str, hostport: str) -> tuple[str, str | None]:
     if hostport.startswith("[") or hostport.count(":") > 1:
-        # Go takes an IPv6 address without brackets too; then there is no port.
+        # Go also accepts an IPv6 address without brackets, which then has no port.
         bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::(.*))?", hostport)
         literal, port = (bracketed[1], bracketed[2]) if bracketed else (hostport, None)
         address = ip_address(literal)
@@ -91,7 +91,7 @@ def _name(text: str, name: str) -> str:
         refuse(text, "its name ends with a dot")
     labels = [label.lower() if label.isascii() else _ascii_label(text, label) for label in name.split(".")]
     if _NUMBER.fullmatch(labels[-1]):
-        # inet_aton and browsers also read 127.1, 0x7f.1 and 2130706433, but not all alike.
+        # inet_aton and browsers also accept 127.1, 0x7f.1 and 2130706433, but not all read them alike.
         address = ip_address(name)
         if address is None:
             hint = f" (a port alone is written :{name})" if name.isdigit() else ""
@@ -103,10 +103,10 @@ def _name(text: str, name: str) -> str:
 
 
 def _ascii_label(text: str, label: str) -> str:
-    """`label` in its xn-- form, where the two IDNA standards agree on one."""
+    """`label` in its xn-- form; raises SettingsError if the two IDNA standards may not agree on one."""
     lower = label.lower()
     plain = all(each == unicodedata.normalize("NFKC", each) for each in (label, lower))
-    plain = plain and lower == lower.casefold()  # not so for sharp s and final sigma, which one standard rewrites
+    plain = plain and lower == lower.casefold()  # false for sharp s and final sigma, which one standard maps
     if not plain or any(unicodedata.category(c)[0] not in "LM" and not c.isascii() for c in label):
         refuse(text, "its name has characters that stand for others, or that no name can have")
     try:
@@ -116,7 +116,7 @@ def _ascii_label(text: str, label: str) -> str:
 
 
 def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that `text` writes out, IPv4 inside IPv6 as IPv4; None for a name."""
+    """The IP address that `text` spells, an IPv4-mapped IPv6 address as IPv4; None for a name."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -132,14 +132,14 @@ def _connectable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
 
 
 def port_number(text: str | None) -> int | None:
-    """The port, or None for none or a wrong one: Go then takes the default."""
+    """The port, or None if it is missing or invalid, for which Go uses the default."""
     if text is None or not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > 65535:
         return None
     return int(text)
 
 
 def base_path(text: str, path: str) -> str:
-    """`path` as "" or "/sub/path", without a surface (v1, api) at its end; `text` is the whole, for the message."""
+    """`path` as "" or "/sub/path", without a trailing surface (v1, api); `text` is the full address, for messages."""
     path = path.rstrip("/")
     last = path.rpartition("/")[2]
     if last in ("v1", "api"):
@@ -157,7 +157,7 @@ def base_path(text: str, path: str) -> str:
 
 
 def has_odd_characters(text: str) -> bool:
-    """Whether `text` has a character that no address has and that parsers treat differently."""
+    """Whether `text` has a character that is invalid in an address and that parsers treat differently."""
     return bool(_FORBIDDEN.search(text)) or any(unicodedata.category(c)[0] in "CZ" for c in text if c > "\x7f")
 
 
@@ -176,13 +176,13 @@ def _check_userinfo(text: str, userinfo: str) -> None:
 
 
 def without_credentials(text: str) -> str:
-    """`text` from its last "@" on: whatever stands before one, however it is written, may be a password."""
+    """`text` with everything before its last "@" (or an encoded one) masked, since that may be a password."""
     pieces = re.split("@|%40|\uff20", text)
     return f"***@{pieces[-1]}" if len(pieces) > 1 else text
 
 
 def refuse(text: str, why: str) -> NoReturn:
-    """Raise SettingsError for the address `text`, without showing what may be a password in it."""
+    """Raise SettingsError for the address `text`, masking what may be a password."""
     shown = without_credentials(text)
     shown = ascii(shown if len(shown) <= 80 else shown[:80] + "...")
     raise SettingsError(

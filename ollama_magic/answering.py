@@ -1,4 +1,4 @@
-"""The reading end of an answer, in the caller's thread: show its events, call its tools, keep what it came to."""
+"""The consumer side of an answer, in the caller's thread: shows its events, calls its tools, keeps the Answer."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "Stopped", "answer_into"]
 
-# How long events gather between two looks once an answer flows: the views repaint about ten times a second, so
-# looking more often only costs. The first piece is never held back.
+# How long events are batched once text arrives: the views repaint about ten times a second, so smaller batches only
+# cost time. The first chunk is never delayed.
 _GATHER_S = 0.03
 
 
 class Stopped(KeyboardInterrupt):
-    """An answer was stopped by an interrupt; ends the cell, and a Run All, as any interrupt does."""
+    """An answer was stopped, by an interrupt or `Reading.stop`; ends the cell and a Run All, as any interrupt does."""
 
     def _render_traceback_(self) -> list[str]:
         return ["Stopped. The text so far is kept: ollama_magic.last.text"]
 
 
 class Reading:
-    """One answer being read. `keep` says what it came to; until then `builder` has what there is."""
+    """One answer being read. `keep` returns the final Answer; until then `builder` has the partial one."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class Reading:
         self._stopped = False
 
     def batches(self) -> Generator[list[Event], None, None]:
-        """The events as they come, in lists, an empty one when nothing came for a while; tools are called in between.
+        """Lists of events as they arrive, an empty list if none did for a while; tools are called in between.
 
-        Raises what the answer raises, and Stopped after `stop`. Closing it, or leaving the loop, closes the socket.
+        Raises what the stream raises, and Stopped after `stop`. Closing the generator closes the socket.
         """
         with self._session.stream(self._question, self._settings) as job:
             self._job = job
-            if self._stopped:  # looked at after the job was put there, and set before it is looked for: one sees it
+            if self._stopped:  # read after `_job` is set; `stop` does it the other way round, so one sees the other
                 raise Stopped
             for batch in job.batches():
                 events = [event for event in batch if not isinstance(event, ToolWork)]
@@ -81,30 +81,30 @@ class Reading:
             raise Stopped
 
     def _called(self, call: ToolCall) -> ToolResult:
-        """What came of a call, without the keys that a function may have come upon, in the environment for one."""
+        """The result of a call, without keys that the function may have read, such as from the environment."""
         result = _call(call, self._question.tools, self._allowed)
         return replace(result, text=redact(result.text, self._session.secrets(self._settings)))
 
     def stop(self, wait_s: float = 2.0) -> bool:
-        """End the answer from another thread, as an interrupt does from its own: whoever reads it gets Stopped.
+        """Stop the answer from another thread, as an interrupt does in the reader's own; its reader gets Stopped.
 
-        Waits until the socket is closed; False if that took longer than `wait_s`. A tool that is running goes on to
-        its end, since nothing can end a thread's function from outside.
+        Waits until the socket is closed; False if that takes longer than `wait_s`. A tool call that is running
+        completes, since a function in a thread cannot be ended from outside.
         """
         self._stopped = True
         return self._job is None or self._job.stop(wait_s)
 
     def keep(self, problem: BaseException | None) -> Answer:
-        """The Answer, kept as the session's last and in its thread. `problem` is what cut it off.
+        """Return the Answer, stored as the session's last and in its conversation. `problem` is what cut it off.
 
-        A failure that brought nothing changes nothing: neither the last answer nor the conversation.
+        If it was cut off before any text or thinking, the last answer and the conversation are left unchanged.
         """
         error = problem.message if isinstance(problem, OllamaMagicError) else ""
         answer = self.builder.answer(error=error, stopped=isinstance(problem, Stopped))
         if self._question.shape is not None:
             answer = replace(answer, value=_typed(self._question.shape, answer))
         if isinstance(problem, OllamaMagicError):
-            problem.partial = answer.text  # of all rounds; it knows its own only
+            problem.partial = answer.text  # of all rounds; the error knows only its own
         if answer.text or answer.thinking or problem is None:
             self._session.last = answer
             kept = self._question.transcript
@@ -116,9 +116,9 @@ class Reading:
 
 
 def answer_into(view: View, reading: Reading) -> tuple[Answer, BaseException | None]:
-    """Show an answer in `view` to its end; the Answer as kept, and the error or Stopped that cut it off.
+    """Show an answer in `view` to its end; returns the Answer, and the error or Stopped that cut it off.
 
-    Whatever ends it, the socket is closed before this returns and the view shows the text so far.
+    However it ends, the socket is closed before this returns and the view shows the text so far.
     """
     problem: BaseException | None = None
     try:
@@ -138,7 +138,7 @@ def answer_into(view: View, reading: Reading) -> tuple[Answer, BaseException | N
 
 
 class _Asking:
-    """Asks before each call; "all" allows the rest of this answer."""
+    """Asks the user before each call; "all" allows the remaining calls of this answer."""
 
     def __init__(self, ask_user: Callable[[str], str]) -> None:
         self._ask, self._all = ask_user, False
@@ -149,7 +149,7 @@ class _Asking:
         told = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
         try:
             reply = self._ask(f"Call {call.name}({told})? [y]es, [n]o, [a]ll: ").strip().lower()
-        except (NotImplementedError, EOFError):  # IPython's StdinNotImplementedError is one; a script's end of input
+        except (NotImplementedError, EOFError):  # IPython's StdinNotImplementedError; the end of a script's input
             raise Unsupported(
                 f"--confirm cannot ask whether to call {call.name}: nothing can be typed in here; it was not called",
                 hint="Leave --confirm out, or run the cell where input() works.",
@@ -159,11 +159,11 @@ class _Asking:
 
 
 def _ask_user(text: str) -> str:
-    return input(text)  # looked up now: a kernel has another one for each cell
+    return input(text)  # looked up at each call: a kernel replaces `input` for each cell
 
 
 def _typed(shape: Shape, answer: Answer) -> Any:
-    """The value of a whole answer: of its last turn, which is the one that was held against the schema."""
+    """The value of a complete answer: of its last turn, which is the one that was validated against the schema."""
     if not answer.complete or not answer.replies or answer.replies[-1].role != "assistant":
         return None
     return read_shape(shape, answer.replies[-1].content)

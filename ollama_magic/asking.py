@@ -1,4 +1,4 @@
-"""One `%%ollama` cell from its first line to its Answer: parse, put together, ask, show, keep."""
+"""One `%%ollama` cell from its first line to its Answer: parse, compose, ask, show, keep."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Cell", "own_names", "run_cell"]
 
 
 def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
-    """Ask `prompt` as `line` says and show the answer as it comes; keeps it as `session.last` and as `--out`.
+    """Ask `prompt` as `line` says and show the answer as it arrives; keeps it as `session.last` and as `--out`.
 
-    Raises what went wrong, or Stopped, after the text so far was shown and kept.
+    Raises the error that ended it, or Stopped, after the text so far was shown and kept.
     """
     cell = Cell(shell)
     jobs.stop_in_cell(session, cell.id)
     parsed = parse_cell_line(line)
     if not prompt.strip():
         raise SettingsError("%%ollama: the cell has no prompt", hint=f"Write it below the first line.\n{usage()}")
-    # A value is shown as what it is, not as prose, unless the cell says otherwise.
+    # A structured value is shown as JSON, not as prose, unless the cell says otherwise.
     shown = {"format": "json"} if parsed.how.schema else {}
     settings = session.settings({**shown, **parsed.values})
     namespace = {"Err": session.failures.errors, **own_names(shell)}
@@ -56,7 +56,7 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
     if cell.is_whole and cell.id and settings.render == "live":
         view = with_stop_button(view, shell, lambda: reading.stop(0))
     answer, problem = answer_into(view, reading)
-    # A failure that brought nothing does not take away the answer that was there.
+    # A failure without any text does not overwrite the previous answer.
     if parsed.how.out and (answer.text or answer.thinking or problem is None):
         shell.user_ns[parsed.how.out] = answer.value if question.shape is not None and problem is None else answer
     if problem is not None:
@@ -68,7 +68,7 @@ def run_cell(session: Session, line: str, prompt: str, shell: Any) -> None:
 
 
 def own_names(shell: Any) -> dict[str, Any]:
-    """The notebook's variables, without the functions that IPython puts beside them."""
+    """The notebook's variables, without the functions that IPython injects."""
     hidden = shell.user_ns_hidden
     own = dict(shell.user_ns)
     for name in ("get_ipython", "exit", "quit", "open"):
@@ -78,7 +78,7 @@ def own_names(shell: Any) -> dict[str, Any]:
 
 
 class Cell:
-    """The cell that runs, as the front end names it: `id` is "" where there are no cells."""
+    """The running cell, as identified by the front end: `id` is "" if there are no cells."""
 
     def __init__(self, shell: Any) -> None:
         parent = (shell.get_parent() if hasattr(shell, "get_parent") else None) or {}
@@ -86,5 +86,5 @@ class Cell:
         content = parent.get("content", {})
         self.id = str(metadata.get("cellId", ""))
         self.run = str(header.get("msg_id", ""))
-        # Then all outputs of the cell are ours, and may be cleared when the answer is whole.
+        # If so, all outputs of the cell are ours, and may be cleared when the answer is complete.
         self.is_whole = str(content.get("code", "")).lstrip().startswith("%%ollama")

@@ -1,7 +1,7 @@
-"""Answers that go on while the notebook does something else: each is read in a thread of its own.
+"""Answers read in the background while the notebook does something else, each in its own thread.
 
-Strategy: nothing is locked. The reading thread is the only one that shows anything; a view that joins later is put
-into a queue, which that thread looks at between two batches, and whoever takes the view out of the queue shows it.
+Strategy: no locks. Until the end only the reading thread shows anything; a view that joins later is put into a queue,
+which that thread checks between batches. At the end, whichever thread takes a view out of the queue finishes it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ __all__ = ["BackgroundJob", "Ended", "start"]
 
 
 class Ended(Protocol):
-    """Called in the job's thread when the answer is kept, before it is shown as whole."""
+    """Called in the job's thread when the answer has been kept, before it is shown as complete."""
 
     def __call__(self, answer: Answer, problem: BaseException | None) -> None: ...
 
 
 def start(reading: Reading, view: View | None = None, label: str = "", ended: Ended | None = None) -> BackgroundJob:
-    """Read an answer in a thread of its own and return at once; `view` shows it, from that thread.
+    """Read an answer in a new thread and return immediately; `view` shows it, from that thread.
 
-    Nothing is raised there: see `BackgroundJob.problem`. A kernel's interrupt does not end it, `stop` does.
+    Errors are stored in `BackgroundJob.problem`, not raised. A kernel interrupt does not end it, `stop` does.
     """
     return BackgroundJob(reading, view, label, ended)
 
 
 class BackgroundJob:
-    """One answer being read in the background. All of it may be used from any thread."""
+    """One answer being read in the background. Thread-safe."""
 
     def __init__(self, reading: Reading, view: View | None, label: str, ended: Ended | None) -> None:
         self.label = label
@@ -56,11 +56,11 @@ class BackgroundJob:
         self._joining: deque[View] = deque()
         self._worker = Worker(self._read)
 
-    # ---- what there is to know ---------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------------
 
     @property
     def done(self) -> bool:
-        """Whether the answer has ended and all is shown."""
+        """Whether the answer has ended and is fully shown."""
         return self._worker.done
 
     @property
@@ -72,36 +72,36 @@ class BackgroundJob:
 
     @property
     def seconds(self) -> float:
-        """How long it has been at work, or was."""
+        """How long it has been running, or ran."""
         return (self._over_at or time.monotonic()) - self._began
 
     @property
     def tokens(self) -> int:
-        """Tokens written: as the server counts them, or, until it tells, the pieces that have come."""
+        """Output tokens as counted by the server; until it reports them, the number of chunks received."""
         return (self.answer and self.answer.stats.output_tokens) or self._pieces
 
     @property
     def so_far(self) -> Answer:
-        """The answer as far as it has come."""
+        """The answer so far."""
         return self.answer or self._reading.builder.answer()
 
-    # ---- what can be done --------------------------------------------------------------------------------------
+    # ---- control -----------------------------------------------------------------------------------------------
 
     def stop(self, wait_s: float = 2.0) -> bool:
-        """End it, as an interrupt ends a cell's answer; the text so far is kept. Does nothing where it has ended.
+        """End it, as an interrupt ends a cell's answer; the text so far is kept. Does nothing if it has ended.
 
-        Waits until the socket is closed and the views have shown the end; False if that took longer than `wait_s`. A
-        tool that is running cannot be ended: the job ends after it.
+        Waits until the socket is closed, then until the views have shown the end; False if either takes longer than
+        `wait_s`. A running tool call cannot be ended: the job ends after it.
         """
         closed = self._reading.stop(wait_s)
         return self._worker.wait(wait_s) and closed
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended; False if that took longer. An interrupt ends the waiting, not the job."""
+        """Wait until it has ended; False on timeout. An interrupt ends the wait, not the job."""
         return self._worker.wait(seconds)
 
     def show_in(self, view: View) -> None:
-        """Show all of it so far in `view` too, and what follows."""
+        """Also show the answer in `view`, from its beginning."""
         self._joining.append(view)
         if self.answer is not None:
             self._finish_those_joining()
@@ -113,12 +113,12 @@ class BackgroundJob:
             answer, problem = answer_into(_Views(self._take), self._reading)
             if self._ended is not None:
                 self._ended(answer, problem)
-        except BaseException as fault:  # a thread's error would be printed below whichever cell runs now
+        except BaseException as fault:  # an error in a thread would be printed below whichever cell is running
             told = f"The answer was broken off by {type(fault).__name__}: {fault}"
             problem = OllamaMagicError(told, hint="The text so far is kept; ask again for the rest.")
             answer = self._reading.builder.answer(error=problem.message)
         self._over_at = time.monotonic()
-        self.problem, self.answer = problem, answer  # the answer last: it says that both are there
+        self.problem, self.answer = problem, answer  # the answer last: it signals that both are set
         for view in self._views:
             self._finish(view, answer, problem)
         self._finish_those_joining()
@@ -135,7 +135,7 @@ class BackgroundJob:
                 self._views.append(view)
 
     def _shown(self, view: View, events: Sequence[Event]) -> bool:
-        """False for a view that failed: its place is gone, and the answer goes on without it."""
+        """Show events in a view; False if it failed, as when its output is gone: the answer goes on without it."""
         try:
             view.show(events)
         except Exception:
@@ -143,7 +143,7 @@ class BackgroundJob:
         return True
 
     def _finish_those_joining(self) -> None:
-        """In whichever thread comes first: each view is taken out of the queue once."""
+        """Finish the queued views, in whichever thread comes first: each view is dequeued once."""
         while self.answer is not None:
             try:
                 view = self._joining.popleft()
@@ -159,7 +159,7 @@ class BackgroundJob:
 
 
 class _Views:
-    """All views of a job as the one that is read into; the job finishes them itself, when all else is done."""
+    """All views of a job as one View for `answer_into`; the job itself finishes them, after everything else."""
 
     def __init__(self, take: Callable[[Sequence[Event]], None]) -> None:
         self._take = take

@@ -1,8 +1,8 @@
-"""Starting the Ollama that is installed on this machine, when it is not running.
+"""Starts the Ollama installed on this machine if it is not running.
 
-Strategy: `ollama serve` gets a session of its own, so that neither the kernel's interrupt nor its end reaches it, and
-writes to a file in the user's log folder, so that nothing is inherited from the kernel and nothing lands beside the
-notebook. Then it is asked until it answers.
+Strategy: `ollama serve` runs in its own session, so that neither an interrupt nor the exit of the kernel reaches it,
+and writes to a file in the user's log folder, so that it inherits no output from the kernel and writes nothing next to
+the notebook. It is then polled until it answers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WAIT_S: Final = 30.0
 _PAUSE_S: Final = 0.1
 _LONGEST_LOG: Final = 5_000_000
 _SHOWN: Final = 400
-"""Characters of the log's end that an error shows."""
+"""How many characters of the end of the log an error shows."""
 _PLACES: Final = (
     "/usr/local/bin/ollama",
     "/usr/bin/ollama",
@@ -41,12 +41,12 @@ _PLACES: Final = (
     "~/AppData/Local/Programs/Ollama/ollama.exe",
 )
 _children: list[subprocess.Popen[bytes]] = []
-"""What was started here; kept, so that one that ends is noticed and not reported as forgotten."""
+"""The processes started here: referenced, so that they can be reaped and Python does not warn of a running child."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A daemon that answers: its address, version, and process id; `log` is where it writes. pid 0: it ran already."""
+    """A daemon that answers: its address, version, process id and log file. pid 0: it was running already."""
 
     url: str
     version: str
@@ -55,31 +55,31 @@ class Started:
 
 
 def is_mine(host: Host | None) -> bool:
-    """Whether a daemon for `host` would run on this machine, by its very name and without a proxy's path or https."""
+    """Whether a daemon for `host` would run on this machine: a loopback name, without a proxy's path or https."""
     host = host or LOCAL
     return host.is_loopback and host.scheme == "http" and not host.path
 
 
 def find_program() -> str | None:
-    """The `ollama` program: on the PATH, else where its installers put it."""
+    """The `ollama` executable: on the PATH, else where its installers put it."""
     found = shutil.which("ollama")
     paths = (Path(place).expanduser() for place in _PLACES)
     return found or next((str(path) for path in paths if path.is_file()), None)
 
 
 def log_file() -> Path:
-    """Where a daemon that is started here writes. Neither it nor its folder need exist."""
+    """The log file of a daemon that is started here. Neither it nor its folder need exist."""
     import platformdirs
 
     return Path(platformdirs.user_log_dir("ollama_magic", appauthor=False)) / "ollama-serve.log"
 
 
 async def start(settings: Settings, wait_s: float = _WAIT_S) -> Started:
-    """Start `ollama serve` for the host of `settings` and wait until it answers; nothing is done where one does.
+    """Start `ollama serve` for the host of `settings` and wait until it answers; does nothing if one already does.
 
-    An interrupt while it waits leaves the daemon starting. Raises Unsupported where the mode has no daemon, the host
-    is not this machine or no program is found, Unreachable with the end of its log where it ends or does not answer
-    within `wait_s` seconds, SettingsError where something else holds the port.
+    An interrupt during the wait leaves the daemon starting. Raises Unsupported if the mode has no daemon, the host is
+    not this machine or no executable is found; Unreachable, with the end of its log, if it exits or does not answer
+    within `wait_s` seconds; SettingsError if something else uses the port.
     """
     if settings.mode != "local":
         raise Unsupported(
@@ -103,7 +103,7 @@ async def start(settings: Settings, wait_s: float = _WAIT_S) -> Started:
                 hint="Install it from https://ollama.com/download, or answer without it: %ollama mode embedded",
             )
         log = log_file()
-        # What OLLAMA_HOST says is left as it is: a daemon may be meant to listen to other machines too.
+        # The value of OLLAMA_HOST is kept: the daemon may be meant to listen to other machines too.
         said = settings.is_default("host") or settings.origin("host") == "environment: OLLAMA_HOST"
         address = {} if said else {"OLLAMA_HOST": f"{_bracketed(host.hostname)}:{host.port}"}
         child, begin = _launch(program, address, log)
@@ -111,7 +111,7 @@ async def start(settings: Settings, wait_s: float = _WAIT_S) -> Started:
 
 
 async def _answering(client: Client, host: Host) -> str | None:
-    """The version of what answers at `host`, "" where it tells none; None where nobody listens."""
+    """The version of the server at `host`, "" if it reports none; None if nothing listens."""
     try:
         return await client.version()
     except Unreachable as error:
@@ -127,7 +127,7 @@ async def _answering(client: Client, host: Host) -> str | None:
 
 
 def _launch(program: str, address: dict[str, str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """The process, out of reach of the kernel's signals, and where its part of the log begins."""
+    """The process, detached from the kernel's signals, and the offset in the log at which its output begins."""
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > _LONGEST_LOG:
@@ -168,7 +168,7 @@ async def _until_it_answers(
 ) -> Started:
     until = time.monotonic() + wait_s
     while True:
-        ended = child.poll()  # looked at first: one that ends while it is asked is found the next time
+        ended = child.poll()  # checked first: if it exits during the request, the next iteration finds it
         try:
             return Started(host.display, await asyncio.wait_for(client.version(), wait_s), child.pid, log)
         except (OllamaMagicError, TimeoutError):
@@ -188,7 +188,7 @@ async def _until_it_answers(
 
 
 def _said(log: Path, begin: int) -> str:
-    """The end of what it wrote."""
+    """The end of its output, for an error message."""
     try:
         with log.open("rb") as file:
             file.seek(begin)

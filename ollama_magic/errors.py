@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""The exception hierarchy.
 
     OllamaMagicError
     ├── SettingsError        a setting or an option cannot be used as given
@@ -11,8 +11,8 @@
         ├── Unauthorized     401: a key is missing or wrong
         ├── Forbidden        403: not allowed (a subscription, a Host header, cloud switched off)
         ├── ModelNotFound    404: the server does not have the model
-        ├── UsageLimit       402 or 429: a quota is used up; waiting a moment does not help
-        ├── Busy             429, 499 or 503: too many requests at once; a retry may work
+        ├── UsageLimit       402 or 429: a quota is used up; a short wait does not help
+        ├── Busy             429, 499 or 503: too many concurrent requests; a retry may work
         ├── BadRequest       400: the server does not accept the request
         │   └── PromptTooLong    the prompt does not fit into the context length
         └── ServerError      5xx, or a body that is not Ollama's (a proxy's page)
@@ -46,8 +46,8 @@ __all__ = [
 ]
 
 # ANSI sequences: CSI; strings with their content (OSC, which has titles, links and the clipboard, and DCS, SOS, PM,
-# APC); the same begun by one C1 character; short escapes. Then what is left of C0 and C1 except tab and
-# newline, and the bidirectional overrides that make a text read otherwise than it is.
+# APC); the same introduced by one C1 character; short escapes. Then the rest of C0 and C1 except tab and
+# newline, and the bidirectional overrides that make text display differently from its content.
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]+[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\n\x80-\x9f]*(?:\x07|\x1b\\|\x9c)"
@@ -65,7 +65,7 @@ def strip_control(text: str) -> str:
 
 
 class OllamaMagicError(Exception):
-    """Base of all errors here: `message`, `hint` (what to do), and `partial`, the text that had arrived."""
+    """Base of all our errors: `message`, `hint` (what to do), and `partial`, the text that had arrived."""
 
     def __init__(self, message: str, *, hint: str = "", partial: str = "") -> None:
         self.message = strip_control(message)
@@ -77,7 +77,7 @@ class OllamaMagicError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exception's own way would call __init__ with args alone and lose the hint.
+        # Exception.__reduce__ would call __init__ with args only; this keeps the keyword-only parameters.
         return (_rebuild, (type(self), self.args, self.__dict__.copy()))
 
     def _render_traceback_(self) -> list[str]:
@@ -100,7 +100,7 @@ class SettingsError(OllamaMagicError):
 
 
 class Unsupported(SettingsError):
-    """The surface, mode or model cannot do what was asked; nothing was sent, or the server refused it so."""
+    """The surface, mode or model cannot do what was asked; nothing was sent, or the server refused it for that."""
 
 
 class Unreachable(OllamaMagicError):
@@ -108,11 +108,11 @@ class Unreachable(OllamaMagicError):
 
 
 class Stalled(OllamaMagicError):
-    """The server went silent for longer than the limit; `partial` has what came before."""
+    """The server went silent for longer than the limit; `partial` has the text so far."""
 
 
 class Incomplete(OllamaMagicError):
-    """The answer ended before the server said that it was done; `partial` has what came before."""
+    """The answer ended before the server said that it was done; `partial` has the text so far."""
 
 
 class EmbeddedError(OllamaMagicError):
@@ -134,7 +134,7 @@ class ResponseError(OllamaMagicError):
         super().__init__(message, hint=hint, partial=partial)
         self.status = status
         self.retry_after = retry_after
-        """Seconds to wait, where the server said so."""
+        """Seconds to wait, if the server said."""
 
 
 class Unauthorized(ResponseError):
@@ -142,7 +142,7 @@ class Unauthorized(ResponseError):
 
 
 class Forbidden(ResponseError):
-    """403: the server knows who asks and does not allow it."""
+    """403: not allowed (a subscription, a Host header, cloud switched off)."""
 
 
 class ModelNotFound(ResponseError):
@@ -154,7 +154,7 @@ class UsageLimit(ResponseError):
 
 
 class Busy(ResponseError):
-    """429, 499 or 503: too many requests at once; a retry may work."""
+    """429, 499 or 503: too many concurrent requests; a retry may work."""
 
 
 class BadRequest(ResponseError):
@@ -166,4 +166,4 @@ class PromptTooLong(BadRequest):
 
 
 class ServerError(ResponseError):
-    """5xx, or an answer that is not Ollama's at all, such as a proxy's page."""
+    """5xx, or a response that is not Ollama's, such as a proxy's page."""

@@ -1,7 +1,7 @@
-"""Where a server is, read from what people write, and which hosts may have the key. No I/O.
+"""Server addresses, parsed as people write them, and which hosts may receive the key. No I/O.
 
-Strategy: a host is taken apart here once, as Ollama's own Go code does it, and from then on travels as its parts; a
-URL is only ever built from them. So no second parser can see another host than the one that the key was decided for.
+Strategy: a host is parsed once, here, as Ollama's Go code does it, and then passed on as its components; URLs are
+only built from them. So no second parser can see a host other than the one for which the key was approved.
 Source: ollama envconfig/config.go, Host and ConnectableHost.
 """
 
@@ -30,19 +30,19 @@ class Host:
 
     scheme: str
     hostname: str
-    """Lower case, ASCII (other scripts as xn--), an IPv6 address without brackets."""
+    """Lower case, ASCII (other scripts as xn--); an IPv6 address has no brackets."""
     port: int
     path: str = ""
     userinfo: Secret | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
-        """The address without credentials; a port that the scheme implies is left out."""
+        """The address without credentials, and without the port if it is the scheme's default."""
         return self._url("")
 
     @property
     def display(self) -> str:
-        """`url` for people: says that there are credentials, without them."""
+        """`url` for display: with any credentials masked."""
         return self._url("***@" if self.userinfo else "")
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Host:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is this machine by its very name: localhost, 127.*, ::1. Nothing is looked up."""
+        """Whether its name alone denotes this machine: localhost, 127.*, ::1. There is no DNS lookup."""
         if self.hostname == "localhost":
             return True
         address = ip_address(self.hostname)
@@ -72,19 +72,19 @@ CLOUD: Final = Host("https", _CLOUD_NAME, 443)
 
 
 def parse_host(text: str) -> Host:
-    """The host that `text` names, as OLLAMA_HOST is read by Ollama itself, ready to connect to.
+    """The host that `text` names, read as Ollama itself reads OLLAMA_HOST, ready to connect to.
 
-    Empty gives http://localhost:11434 (Go's own is 127.0.0.1; a daemon in a container may answer on ::1 alone).
-    Spaces and quotes around it are trimmed; a port out of range falls back to the default; an address to listen on
-    (0.0.0.0, [::], or none) becomes the loopback one. A trailing /v1, /api or / is dropped: a base host carries no
-    surface. http://ollama.com becomes https. Raises SettingsError, without showing credentials, for all that is not
-    clearly one host.
+    Empty gives http://localhost:11434 (Ollama uses 127.0.0.1; a daemon in a container may answer on ::1 only).
+    Surrounding spaces and quotes are trimmed; a port out of range falls back to the default; a listening address
+    (0.0.0.0, [::], or none) becomes the loopback address. A trailing /v1, /api or / is dropped: a base address has no
+    surface. http://ollama.com becomes https. Raises SettingsError, without showing credentials, for anything that is
+    not clearly one host.
     """
     try:
         return _read_host(text)
     except SettingsError as error:
         message, hint = error.message, error.hint
-    del text  # a traceback may be shown with its variables, which end here
+    del text  # a traceback may be shown with local variables
     raise SettingsError(message, hint=hint)
 
 
@@ -110,9 +110,9 @@ def _read_host(text: str) -> Host:
 
 
 def host_of(url: str) -> Host:
-    """The host of an absolute URL that a server sent, without its path. Nothing is repaired, trimmed or upgraded.
+    """The host of an absolute URL, as in a redirect, without its path. Nothing is repaired, trimmed or upgraded.
 
-    Raises SettingsError where it is not plainly http(s)://name[:port]/...
+    Raises SettingsError unless it is clearly http(s)://name[:port]/...
     """
     authority = url.partition("://")[2].partition("/")[0]
     if "?" in authority or "#" in authority:
@@ -126,7 +126,7 @@ def host_of(url: str) -> Host:
     return Host(parts.scheme, parts.hostname, SCHEME_PORTS[parts.scheme] if port is None else port)
 
 
-# ---- who may have the key --------------------------------------------------------------------------------------
+# ---- who may receive the key -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Trusted:
     scheme: str | None = None
 
     def matches(self, host: Host) -> bool:
-        """Whether `host` is the one meant: no wildcards, no subdomains."""
+        """Whether the entry names `host`; it has no wildcards and includes no subdomains."""
         return host.hostname == self.hostname and self.port in (None, host.port) and self.scheme in (None, host.scheme)
 
     def __str__(self) -> str:
@@ -149,9 +149,9 @@ class Trusted:
 
 
 def parse_trusted(text: str) -> tuple[Trusted, ...]:
-    """Entries between commas or spaces: `name` (any port), `name:port`, `scheme://name[:port]` (that origin alone).
+    """Entries separated by commas or spaces: `name` (any port), `name:port`, `scheme://name[:port]` (that origin only).
 
-    Raises SettingsError for wildcards, paths, credentials, and for plain http beyond the loopback interface.
+    Raises SettingsError for wildcards, paths, credentials, and plain http to any host but loopback.
     """
     try:
         return tuple(_trusted_entry(entry) for entry in re.split(r"[,\s]+", text.strip().strip("\"'")) if entry)
@@ -181,7 +181,7 @@ def _trusted_entry(entry: str) -> Trusted:
 
 
 def may_receive_key(host: Host, trusted: Iterable[Trusted]) -> bool:
-    """Whether the API key may go to `host`: https://ollama.com, or one in `trusted` by https or on loopback."""
+    """Whether the API key may go to `host`: https://ollama.com, or one in `trusted`, over https or on loopback."""
     if host.is_cloud:
         return True
     if host.scheme != "https" and not host.is_loopback:
