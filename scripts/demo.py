@@ -1,6 +1,6 @@
-"""`make demo`: runs the quickstart notebook for real and prints its cells and answers as they stream.
+"""`make demo`: executes the quickstart notebook and prints its cells and answers as they stream.
 
-Who answers is decided as in any notebook: the cloud if USE_DIRECT_CLOUD is set, an Ollama that listens, else the
+The backend is chosen as in any notebook: the cloud if USE_DIRECT_CLOUD is set, else a running Ollama, else the
 embedded engine. The executed copy is kept in build/.
 """
 
@@ -33,7 +33,7 @@ _BLOCKS = {"p", "pre", "ol", "ul", "table", "blockquote", "h1", "h2", "h3", "h4"
 
 
 class _Text(HTMLParser):
-    """The text of HTML, without what is being waited for."""
+    """The text of HTML, without progress messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _Text(HTMLParser):
 
 
 def text_of(data: dict[str, Any]) -> str:
-    """The readable text of a display message: its plain text where it brings one, else that of its HTML."""
+    """The readable text of a display message: its plain text if it has any, else that of its HTML."""
     plain = str(data.get("text/plain", ""))
     if "text/html" in data and (not plain.strip() or plain.startswith("<IPython")):
         parser = _Text()
@@ -90,7 +90,7 @@ def text_of(data: dict[str, Any]) -> str:
 class Printer:
     """Prints outputs as they grow. An output that is replaced by another with the same words is printed once.
 
-    Words are compared, not characters: the same answer is HTML while it streams and plain text at its end.
+    Only letters and digits are compared: the same answer is HTML while it streams and plain text at its end.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Printer:
         self._clear = False
 
     def show(self, name: str, text: str, *, add: bool = False) -> None:
-        """Output `name` reads `text` now, or that much more."""
+        """Set output `name` to `text`, or append it."""
         if self._clear:
             self._outputs.clear()
             self._clear = False
@@ -107,11 +107,11 @@ class Printer:
         self._print("\n".join(text for text in self._outputs.values() if text.strip()))
 
     def clear(self) -> None:
-        """The next output takes the place of all that there are."""
+        """Let the next output replace all present ones."""
         self._clear = True
 
     def finish(self) -> None:
-        """End the line; what follows belongs to another cell."""
+        """End the line and reset; what follows belongs to another cell."""
         if self._printed:
             print(self._rest.rstrip(), flush=True)
         self._outputs.clear()
@@ -122,13 +122,13 @@ class Printer:
         words = "".join(text[place] for place in places)
         known = len(self._printed)
         if not words.startswith(self._printed):
-            # Something before has changed, a notice perhaps: go on behind the words printed last, where they stand.
+            # Something earlier has changed, such as a notice: continue after the words printed last, if they are found.
             recent = next((end for size in (40, 16) if (end := self._printed[-size:]) in words), self._printed)
             found = words.rfind(recent)
             if found < 0:
                 return
             known = found + len(recent)
-        self._rest = text[places[-1] + 1 :] if places else ""  # brackets and stops, once nothing follows
+        self._rest = text[places[-1] + 1 :] if places else ""  # trailing punctuation, printed at the end
         if known < len(places):
             first = places[known - 1] + 1 if known else 0
             sys.stdout.write(text[first : places[-1] + 1].lstrip("\n" if not known else ""))
@@ -137,7 +137,7 @@ class Printer:
 
 
 class StreamingClient(NotebookClient):
-    """Executes a notebook and prints it meanwhile."""
+    """Executes a notebook and prints its cells and outputs as they arrive."""
 
     def __init__(self, notebook: nbformat.NotebookNode, **settings: Any) -> None:
         super().__init__(notebook, **settings)
@@ -154,7 +154,7 @@ class StreamingClient(NotebookClient):
         self._printer.finish()
 
     def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:
-        """Print what the kernel sends, then do with it what nbclient does."""
+        """Print what the kernel sends, then let nbclient process it."""
         kind, content = msg["msg_type"], msg["content"]
         if kind in ("display_data", "update_display_data", "execute_result"):
             name = content.get("transient", {}).get("display_id") or msg["header"]["msg_id"]
@@ -167,14 +167,14 @@ class StreamingClient(NotebookClient):
 
 
 def backend() -> Settings:
-    """The settings that a cell without options has here, once it is known who listens."""
+    """The settings of a cell without options, after checking which server answers."""
     session = current()
     settings, _ = bridge.shared().run(session.reachable(session.settings()))
     return settings
 
 
 def main() -> int:
-    """Find who answers and run the notebook; 1 if it could not be run to its end."""
+    """Determine the backend and run the notebook; returns 1 if it could not be run to its end."""
     try:
         settings = backend()
     except OllamaMagicError as error:
@@ -199,7 +199,7 @@ def execute() -> int:
         timeout=None,
         record_timing=False,
         kernel_name="python3",
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warnings would stand between the answers
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warnings would appear between the answers
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
     )
     failed = False

@@ -1,9 +1,9 @@
-"""Runs the notebooks, or those that are named, each in a fresh kernel, and saves them with what came out.
+"""Runs the notebooks, or those that are named, each in a fresh kernel, and saves them with their outputs.
 
     python scripts/notebooks.py [NAME ...]
 
-The built-in model answers, where no Ollama listens. What this machine has kept (answers, votes, a key, IPython's
-configuration) is left out. What only a running kernel can show is not saved.
+The built-in model answers if no Ollama is running. State of this machine (cached answers, votes, a key, IPython's
+configuration) is not used. Outputs that need a running kernel are not saved.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 
 
 def main(names: list[str]) -> int:
-    """Run and save them; 2 for a name that there is not."""
+    """Run and save them; returns 2 if a named notebook does not exist."""
     paths = [NOTEBOOKS / f"{Path(name).stem}.ipynb" for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
     missing = [path.stem for path in paths if not path.exists()]
     if missing:
@@ -46,7 +46,7 @@ def main(names: list[str]) -> int:
 
 
 def save(path: Path, there: Path) -> None:
-    """Run the notebook in the folder `there`, which has its kernel's folders too, and write it to `path`."""
+    """Run the notebook in the folder `there`, which also has the kernel's own folders, and write it to `path`."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OLLAMA", "USE_DIRECT"))}
     own = {"OLLAMA_MAGIC_CACHE_DIR": str(there / "cache"), "IPYTHONDIR": str(there / "ipython"), "TMPDIR": str(there)}
@@ -67,7 +67,7 @@ def save(path: Path, there: Path) -> None:
 
 
 def lasts(output: Any) -> bool:
-    """Whether an output says something without its kernel; a widget is taken out of it."""
+    """Whether an output shows something without its kernel; removes a widget from it."""
     return output.get("data", {}).pop(_WIDGET, None) is None or bool(output.data)
 
 

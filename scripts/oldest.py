@@ -1,7 +1,7 @@
-"""`make oldest`: the constraints that make pip take the oldest version that pyproject.toml allows of each dependency.
+"""`make oldest`: constraints that make pip install the oldest version of each dependency that pyproject.toml allows.
 
-Of ours alone, and of the kernel: what those bring, and what the tests need, is the newest that goes with them. uv can
-do the same with `--resolution lowest-direct`; this needs nothing but the pip that is there, configured as it is.
+Only for direct dependencies and those of the `lab` extra: transitive and test dependencies are the newest compatible
+ones. uv can do this with `--resolution lowest-direct`; this needs only the existing pip and its configuration.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def pins() -> list[str]:
-    """`name==version` for each lower bound; raises ValueError for one that has none, which nothing would test."""
+    """`name==version` for each lower bound; raises ValueError for a dependency without one, which would go untested."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     found = []
     for wanted in [*project["dependencies"], *project["optional-dependencies"]["lab"]]:

@@ -1,7 +1,7 @@
-"""Writes the generated tables of README.md: the options from their parser, the settings from theirs.
+"""Writes the generated tables of README.md: the options and the settings, from their definitions in the code.
 
 python scripts/readme_tables.py            write them
-python scripts/readme_tables.py --check    only tell, with exit code 1, whether they are as they should be
+python scripts/readme_tables.py --check    only check them: exit code 1 if they are out of date
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def settings_table() -> str:
-    """Every setting: its name, its variables, its default, what it means."""
+    """Every setting: its name, environment variables, default and meaning."""
     defaults = {row.name: row.value for row in Settings().rows()}
     lines = ["| setting | environment or `.env` | default | meaning |", "| --- | --- | --- | --- |"]
     for field in FIELDS:
@@ -27,7 +27,7 @@ def settings_table() -> str:
 
 
 def with_tables(text: str) -> str:
-    """The README's text with each generated table between its two marks as it should be."""
+    """The README's text with each table between its two markers regenerated."""
     for name, table in (("options", markdown_table()), ("settings", settings_table())):
         start, end = f"<!-- {name}: written by `make readme` -->", f"<!-- /{name} -->"
         pattern = re.escape(start) + ".*?" + re.escape(end)
@@ -39,7 +39,7 @@ def with_tables(text: str) -> str:
 
 
 def main() -> int:
-    """Write or check."""
+    """Write the tables, or check them with --check."""
     text = README.read_text(encoding="utf-8")
     wanted = with_tables(text)
     if "--check" in sys.argv[1:]:
