@@ -32,12 +32,12 @@ __all__ = ["AnswerBuilder", "parse_json_answer"]
 
 
 class AnswerBuilder:
-    """Collects events into an Answer; can be asked for what there is at any moment."""
+    """Collects events into an Answer; the partial Answer is available at any time."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._thinking: list[str] = []
-        self._tokens: list[tuple[TokenProbability, ...]] = []  # of each piece of the text
+        self._tokens: list[tuple[TokenProbability, ...]] = []  # of each chunk of the text
         self._calls: list[ToolCall] = []
         self._results: list[ToolResult] = []
         self._replies: list[Message] = []
@@ -46,7 +46,7 @@ class AnswerBuilder:
         self._start: Start | None = None
         self._done: Done | None = None
         self._breaks: set[int] = set()
-        # Where the turn that is being written begins in the lists above.
+        # Where the current turn begins in `_text` and `_thinking`.
         self._turn = (0, 0)
 
     def feed(self, event: Event) -> None:
@@ -78,7 +78,7 @@ class AnswerBuilder:
                 self._done = event
 
     def _open_turn(self, calls: tuple[ToolCall, ...] = ()) -> Message:
-        """The turn that is being written, as it stands."""
+        """The current turn, so far."""
         text, thinking = self._turn
         return Message("assistant", "".join(self._text[text:]), "".join(self._thinking[thinking:]), tool_calls=calls)
 
@@ -88,13 +88,13 @@ class AnswerBuilder:
         self._breaks.add(len(self._text))
         last = self._replies[-1] if self._replies else None
         if last is not None and last.role == "assistant" and not message.content:
-            # Calls may come one by one: they are one turn of the model.
+            # Calls may arrive one by one: they belong to one turn of the model.
             self._replies[-1] = replace(last, tool_calls=last.tool_calls + calls)
         else:
             self._replies.append(message)
 
     def _probabilities(self) -> tuple[TokenProbability, ...]:
-        """The tokens that wrote the text."""
+        """The tokens that make up the text."""
         if not any(self._tokens):
             return ()
         placer = Placer()
@@ -108,13 +108,13 @@ class AnswerBuilder:
 
     @property
     def text(self) -> str:
-        """The text so far; what was said before and after a call of a tool are two paragraphs."""
+        """The text so far; the texts before and after a tool call are separate paragraphs."""
         starts = sorted({0, *self._breaks})
         turns = ("".join(self._text[start:end]) for start, end in zip(starts, [*starts[1:], None], strict=True))
         return "\n\n".join(turn for turn in turns if turn)
 
     def answer(self, *, error: str = "", stopped: bool = False) -> Answer:
-        """The Answer so far. Without a Done it is "stopped" if the reader did so, else "incomplete"."""
+        """The Answer so far. Its reason without a Done: "stopped" if `stopped`, else "incomplete", as with an error."""
         start, done = self._start, self._done
         reason = "incomplete" if error else done.reason if done else "stopped" if stopped else "incomplete"
         unfinished = self._open_turn()
@@ -143,7 +143,7 @@ class AnswerBuilder:
 
 
 def parse_json_answer(text: str) -> Any:
-    """The JSON value of an answer, also when the model wrapped it in a code fence; None when there is none."""
+    """The JSON value of an answer, even if the model wrapped it in a code fence; None if there is none."""
     body = text.strip()
     if body.startswith("```"):
         body = body.partition("\n")[2].rpartition("```")[0]

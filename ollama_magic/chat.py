@@ -1,4 +1,4 @@
-"""A conversation of several rounds behind one answer: tools that are called, a structured answer that is mended."""
+"""The rounds of requests behind one answer: tool calls, and the repair of a structured answer."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ROUNDS", "ToolsNeverEnd", "ToolWork", "converse", "read_shape"]
 
 MOST_ROUNDS = 8
-"""How many times in a row a model may ask for tools, if not told otherwise."""
+"""How many times in a row a model may call tools, by default."""
 
 
 class ToolsNeverEnd(OllamaMagicError):
-    """The model asked for tools more often in a row than it may; `partial` has the text so far."""
+    """The model called tools more often in a row than allowed; `partial` has the text so far."""
 
 
 class Reads(Protocol):
-    """What reads an answer, such as a Shape."""
+    """Parses an answer, such as a Shape."""
 
     def parse(self, text: str) -> object:
-        """The value in an answer. Raises Mismatch where it is not what was asked for."""
+        """The value in an answer. Raises Mismatch if it is not what was asked for."""
 
 
 @dataclass(eq=False, slots=True)
 class ToolWork:
-    """A call that waits to be made, by whoever reads the events: in the reader's own thread, not on the event loop.
+    """A pending tool call, to be run by the consumer of the events: in its own thread, not on the event loop.
 
-    `deliver` hands in the result, from any thread.
+    `deliver` passes in the result, from any thread.
     """
 
     call: ToolCall
@@ -48,25 +48,25 @@ class ToolWork:
     _result: asyncio.Future[ToolResult]
 
     def deliver(self, result: ToolResult) -> None:
-        """Hand in what came of the call; the conversation goes on with it."""
+        """Pass in the result of the call; the conversation continues with it."""
         self._loop.call_soon_threadsafe(self._set, result)
 
     async def result(self) -> ToolResult:
-        """What was delivered, waited for."""
+        """Wait for the delivered result."""
         return await self._result
 
     def _set(self, result: ToolResult) -> None:
-        if not self._result.done():  # an answer that was stopped waits no longer
+        if not self._result.done():  # cancelled if the answer was stopped
             self._result.set_result(result)
 
 
 async def converse(
     client: Client, request: Request, *, shape: Reads | None = None, rounds: int = MOST_ROUNDS
 ) -> AsyncGenerator[Event | ToolWork, None]:
-    """The events of one answer that may take several questions; ends with one Done whose counts are of all of them.
+    """The events of one answer that may take several requests; ends with one Done, with the totals of all requests.
 
-    Each tool the model asks for comes as a ToolRequest and a ToolWork, whose result comes again as a ToolResult. An
-    answer that is not what `shape` wants is asked for once more, after a Restart; SchemaMismatch if that fails too,
+    Each tool call is yielded as part of a ToolRequest and as a ToolWork, and its result as a ToolResult. An answer that
+    does not match `shape` is requested once more, after a Restart. Raises SchemaMismatch if that fails too, and
     ToolsNeverEnd after `rounds` rounds of tools.
     """
     total = Stats()
@@ -138,9 +138,9 @@ def _misfit(shape: Reads, text: str, reason: str) -> str:
 
 
 def read_shape(shape: Shape, text: str) -> Any:
-    """The typed value of an answer that `converse` let through; None for one that was cut off.
+    """The typed value of an answer from `converse`; None if it does not match, as when it was cut off.
 
-    A list comes as Records, which has a `.df`.
+    A list is returned as Records, which has a `.df`.
     """
     try:
         value = shape.parse(text)
@@ -150,7 +150,7 @@ def read_shape(shape: Shape, text: str) -> Any:
 
 
 def _sum(one: Stats, other: Stats) -> Stats:
-    """Counts and times of two rounds together; the first token is the first round's."""
+    """The summed counts and times of two rounds; `first_token_s` is the first round's."""
     if one == Stats():
         return other
     summed = {

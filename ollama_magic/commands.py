@@ -28,7 +28,7 @@ _ASK_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of `%ollama`: its arguments, its help, the function that runs it, and what Tab completes."""
+    """A command of `%ollama`: its arguments, its help text, the function that runs it, and what Tab completes."""
 
     name: str
     arguments: str

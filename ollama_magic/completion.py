@@ -1,7 +1,7 @@
 """Tab completion for `%ollama` and `%%ollama`: options, commands, models, settings, conversations, variables.
 
 A version-2 matcher of IPython's completer: it names the fragment it replaces, so that names with `:`, `-` and `.`
-complete right in every front end. It never raises and never waits for a server longer than the session allows.
+complete correctly in every front end. It waits for a server no longer than `_WAIT_S`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["Known", "complete", "match"]
 
 _WAIT_S = 0.25
 _LEAST_S = 0.15
-"""A server that is there answers within this, its first connection included, even where the import took the rest."""
+"""The minimum wait, if the import used up `_WAIT_S`: a running server answers within it, even on a new connection."""
 _LINE = re.compile(r"^\s*(%%?)ollama(?=\s)(.*)$")
 _SWEPT = ("temperature", "seed", "max_tokens", "num_ctx", "system", "think", "top_k", "top_p")
 _FLAGS = {flag: option for option in OPTIONS for flag in option.flags if flag.startswith("-")}
 
 
 class Known(Protocol):
-    """What there is to complete with."""
+    """The names available for completion."""
 
     def models(self, mode: str) -> Iterable[str]:
         """The models of a mode, "" for the one in force."""
@@ -43,11 +43,11 @@ class Known(Protocol):
         """The conversations of this kernel."""
 
     def variables(self, functions: bool) -> Iterable[str]:
-        """The notebook's variables; or its functions alone."""
+        """The notebook's variables, or only its functions."""
 
 
 def complete(line: str, first_line: bool, known: Known) -> tuple[str, list[str]] | None:
-    """The fragment before the cursor and the words that may stand there; None where this is not our line.
+    """The fragment before the cursor and its possible completions; None if this is not our line.
 
     `line` is the text up to the cursor.
     """
@@ -61,7 +61,7 @@ def complete(line: str, first_line: bool, known: Known) -> tuple[str, list[str]]
     if equals and flag in _FLAGS:
         fragment = value
         candidates = _values_of(flag, words, known)
-    if words and words[-1] in ("--tools", "--compare"):  # a list: the last one is being written
+    if words and words[-1] in ("--tools", "--compare"):  # a list: only its last item is being typed
         fragment = fragment.rpartition(",")[2]
     if words and words[-1] == "--compare":
         mode, slash, _ = fragment.partition("/")
@@ -123,9 +123,9 @@ def _command_words(words: list[str], known: Known) -> list[str]:
 
 
 def match(context: Any, began: float) -> dict[str, Any]:
-    """IPython's completion context to a matcher's result, version 2 of the protocol.
+    """The result of a version-2 matcher for IPython's completion context.
 
-    `began`, on time.monotonic()'s clock, is when Tab was pressed: it is answered within about 0.3 s of that.
+    `began` is when Tab was pressed, by time.monotonic(): the answer comes within about 0.3 s of that.
     """
     from IPython.core.completer import SimpleCompletion
 
@@ -133,7 +133,7 @@ def match(context: Any, began: float) -> dict[str, Any]:
     try:
         found = complete(context.text_until_cursor, context.cursor_line == 0, _Kernel(began))
     except OllamaMagicError:
-        pass  # settings that cannot be used: the cell itself will say so, Tab stays silent
+        pass  # invalid settings: running the cell reports them, Tab stays silent
     if found is None:
         return {"completions": [], "suppress": False}
     fragment, words = found
@@ -145,7 +145,7 @@ def match(context: Any, began: float) -> dict[str, Any]:
 
 
 class _Kernel:
-    """What this kernel has."""
+    """The names in this kernel."""
 
     def __init__(self, began: float) -> None:
         self._until = began + _WAIT_S

@@ -1,4 +1,4 @@
-"""From a cell's text and line to a Question: variables put in, attachments, schema, tools, conversation."""
+"""From a cell's text and line to a Question: substituted variables, attachments, schema, tools, conversation."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["compose", "shape_for"]
 
 DEFAULT_THREAD = "main"
-"""The conversation of `-c` where none was begun by name."""
+"""The conversation of `-c` if none was named before."""
 
 _SLIP = 0.8
-"""How alike `{name}` and a variable are, from 0 to 1, for it to be taken for a slip of the pen."""
+"""The minimum similarity of `{name}` and a variable, from 0 to 1, for it to be taken for a typo."""
 
 
 def compose(
@@ -46,9 +46,9 @@ def compose(
     cell: str = "",
     run: str = "",
 ) -> Question:
-    """The question that `prompt` is, with what `how` asks for, from the notebook's `namespace`.
+    """The Question of `prompt`, with the options in `how`, and values from the notebook's `namespace`.
 
-    Raises SettingsError (PromptError for what stands in the prompt) before anything is sent.
+    Raises SettingsError (PromptError for errors in the prompt) before anything is sent.
     """
     secrets = session.secrets(settings)
     text, parts, notices = _filled(prompt, how, settings, namespace, secrets)
@@ -62,7 +62,7 @@ def compose(
     transcript = _transcript(session, how, cell, run)
     history: tuple[Message, ...] = ()
     if transcript is not None:
-        earlier = session.threads.history(transcript.name, cell, prompt=text, run=run)  # which refuses a bad name
+        earlier = session.threads.history(transcript.name, cell, prompt=text, run=run)  # raises for an invalid name
         history = () if transcript.new else earlier
     tools = _tools(how, settings, namespace)
     cache = settings.cache
@@ -103,7 +103,7 @@ def _filled(
     notices = [
         f"{{{name}}} is not a variable here and was sent as it is; did you mean {known[near[0]]!r}?"
         for name in found.left
-        # Braces that mean something else are common; only what looks like a slip is worth a line.
+        # Braces with another meaning are common; only a likely typo is worth a notice.
         if len(name) > 2 and (near := difflib.get_close_matches(name.lower(), known, n=1, cutoff=_SLIP))
     ]
     return found.text, list(found.parts), notices
@@ -116,7 +116,7 @@ def _transcript(session: Session, how: How, cell: str, run: str) -> Transcript |
 
 
 def shape_for(wanted: str, namespace: Mapping[str, Any]) -> Shape:
-    """The schema that `--schema` names: an expression of the notebook, or a text that describes one."""
+    """The schema that `--schema` names: a Python expression of the notebook, or a text that lists fields."""
     if _is_expression(wanted, namespace):
         try:
             return schema_for(eval(wanted, dict(namespace)), namespace)  # the user's own code
@@ -136,7 +136,7 @@ def shape_for(wanted: str, namespace: Mapping[str, Any]) -> Shape:
 
 
 def _is_expression(wanted: str, namespace: Mapping[str, Any]) -> bool:
-    """Whether this is Python that can be looked up here, not fields such as `name: str` or `list[name: str]`."""
+    """Whether this is Python that can be evaluated here, not fields such as `name: str` or `list[name: str]`."""
     try:
         tree = ast.parse(wanted.strip(), mode="eval")
     except (SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""Finds and reads a `.env`, and makes the environment of a program that is started. Nothing goes into os.environ."""
+"""Finds and reads a `.env`, and builds the environment of subprocesses. Never modifies os.environ."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["nearest_env_file", "without_our_key"]
 _Stamp = tuple[int, int, int]
 
 _read: dict[Path, tuple[_Stamp, dict[str, str]]] = {}
-"""The file last read, so that a cell costs a few stat calls."""
+"""Cache of the file last read, so that a cell costs only a few stat calls."""
 
 
 def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
-    """The `.env` in the folder `start` or the nearest folder above it, with its values; None where there is none.
+    """The `.env` in the folder `start` or the nearest folder above it, with its values; None if there is none.
 
-    Read again only when it has changed. An unreadable file, and lines that are no assignment, count as nothing.
-    ${NAME} stands for another line of the file, never for a variable of the environment: a file that came with
-    somebody's folder must not be able to put a secret of yours into a host's name.
+    It is read again only if it has changed. An unreadable file counts as empty; lines that are not assignments are
+    ignored. ${NAME} refers to another line of the file, never to an environment variable: a file in somebody else's
+    folder must not be able to put your secrets into a host name.
     """
     try:
         start = start.absolute()
@@ -31,7 +31,7 @@ def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
     for folder in (start, *start.parents):
         file = folder / ".env"
         try:
-            if not file.is_file():  # a folder .env is often a virtual environment; a pipe would block the cell
+            if not file.is_file():  # a .env folder is often a virtual environment; a pipe would block the cell
                 continue
             status = file.stat()
         except OSError:
@@ -46,7 +46,7 @@ def nearest_env_file(start: Path) -> tuple[Path, dict[str, str]] | None:
 
 
 def without_our_key(**changes: str) -> dict[str, str]:
-    """The environment for a program that is to have no key and no host's password: this process's, with `changes`."""
+    """This process's environment without the API key and without hosts that have a password, with `changes`."""
     hosts = ("OLLAMA_HOST", "OLLAMA_MAGIC_HOST")
     kept = {
         name: value

@@ -77,7 +77,7 @@ class OllamaMagicError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exception.__reduce__ would call __init__ with args only; this keeps the keyword-only parameters.
+        # Exception.__reduce__ would call __init__ with args only, but a subclass's may take other parameters.
         return (_rebuild, (type(self), self.args, self.__dict__.copy()))
 
     def _render_traceback_(self) -> list[str]:

@@ -120,7 +120,7 @@ class TokenProbability:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Who is about to answer: sent once, as the first event of an answer."""
+    """Who is about to answer: sent once, before any part of the answer itself."""
 
     model: str
     mode: str
@@ -222,7 +222,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The server said that the answer is complete. `reason` is its finish reason: "stop", "length", "load", ..."""
+    """The server finished the answer. `reason` is its finish reason: "stop", "length", "tool_calls", "load", ..."""
 
     reason: str = "stop"
     stats: Stats = field(default_factory=Stats)

@@ -1,4 +1,4 @@
-"""The cells of this kernel that failed, for `{Err[3]}` and `%ollama fix`; the latest few, to keep little alive."""
+"""The cells of this kernel that failed, for `{Err[3]}` and `%ollama fix`; only the latest, to limit memory use."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Failure:
 
 
 class Failures:
-    """Failures by the cell's number."""
+    """Failures by the cell's execution count."""
 
     def __init__(self) -> None:
         self._by_number: OrderedDict[int, Failure] = OrderedDict()
 
     def note(self, number: int, cell: str, error: BaseException) -> None:
-        """Keep a failure, but for what is no mistake in the notebook: our own errors and interrupts."""
+        """Record a failure, unless it is not a mistake in the notebook: our own errors and interrupts."""
         if isinstance(error, OllamaMagicError | KeyboardInterrupt):
             return
         self._by_number[number] = Failure(cell, error)
@@ -41,5 +41,5 @@ class Failures:
 
     @property
     def errors(self) -> dict[int, BaseException]:
-        """The exceptions by cell number: what `{Err[3]}` looks into."""
+        """The exceptions by execution count, for `{Err[3]}`."""
         return {number: failure.error for number, failure in self._by_number.items()}

@@ -1,6 +1,6 @@
-"""`%ollama fix`: the last error of the notebook, with the cell that failed and the values involved, explained.
+"""`%ollama fix`: explains the last error of the notebook, given the cell that failed and the values involved.
 
-IPython tells of each cell that ended; no exception hook is taken from anybody.
+Failures are recorded by IPython's post_run_cell event; no exception hook is replaced.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CORRECT = (
 
 
 def fix(session: Session, words: list[str], shell: Any) -> None:
-    """Explain the notebook's last error; with --code, put a corrected cell next. Takes a cell's options too."""
+    """Explain the notebook's last error; with --code, offer a corrected cell. Also takes MODEL and settings."""
     wants_code = "--code" in words
     rest = [word for word in words if word != "--code"]
     parsed = parse_words(rest)
@@ -61,7 +61,7 @@ def fix(session: Session, words: list[str], shell: Any) -> None:
 
 
 def question_about(session: Session, namespace: Mapping[str, Any], secrets: tuple[Secret, ...] = ()) -> Question:
-    """The question that the last error is: its trace, the failing cell, the values that the cell names."""
+    """A Question about the last error: its traceback, the failing cell, the values of variables in the cell."""
     failure = session.failures.last
     if failure is None:
         raise SettingsError(
@@ -80,10 +80,10 @@ def question_about(session: Session, namespace: Mapping[str, Any], secrets: tupl
 
 
 def _values_in(cell: str, namespace: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The variables that a cell names, in order, without modules and what IPython keeps."""
+    """The first variables that a cell names, in order, without modules, private names and IPython's In and Out."""
     try:
         names = dict.fromkeys(node.id for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Name))
-    except (SyntaxError, ValueError):  # what failed may be just that, or the cell has a magic in it
+    except (SyntaxError, ValueError):  # this may be the very error, or the cell contains a magic
         names = dict.fromkeys(_WORD.findall(cell))
     module = type(sys)
     found = [

@@ -80,7 +80,7 @@ def begin(session: Session, question: Question, settings: Settings, how: How, sh
         if how.out and (answer.text or answer.thinking or problem is None):
             value = answer.value if question.shape is not None and problem is None else answer
             shell.user_ns[how.out] = value
-        if not in_notebook and not isinstance(problem, Stopped):  # whoever stopped it knows
+        if not in_notebook and not isinstance(problem, Stopped):  # the user who stopped it knows
             how_it_ended = "has its answer" if problem is None else "failed"
             say(shell, f"Job {number} {how_it_ended}. See it: %ollama jobs show {number}")
 

@@ -1,4 +1,4 @@
-"""Requests that are answered in JSON: one value, or one object after another."""
+"""Requests with a JSON response: a single value, or a stream of objects."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _LARGEST: Final = 64 << 20
 
 
 def json_call(method: str, path: str, body: object = None, model: str = "") -> Call:
-    """A request with `body` as JSON, None for no body; `model` is for messages."""
+    """A request with `body` as JSON, None for no body; `model` is for error messages."""
     return Call(method, path, None if body is None else json.dumps(body).encode(), model)
 
 
 async def ask_json(
     endpoint: Endpoint, call: Call, retry: Retry, *, limit_s: float, connect_s: float | None, or_nothing: bool = False
 ) -> object:
-    """The JSON value that the server answers; None for an empty body where `or_nothing`.
+    """The JSON value of the response; None for an empty body if `or_nothing`.
 
-    Raises Stalled after `limit_s` seconds, Unreachable, and the ResponseError that the server gave.
+    Raises Stalled after `limit_s` seconds, Unreachable, and the ResponseError for the server's error.
     """
     failure: OllamaMagicError
     try:
@@ -60,7 +60,7 @@ async def ask_json(
         if not (isinstance(value, dict) and value.get("error")):
             return value
         failure = error_from_stream(value, target_of(endpoint, call))
-    data, value = b"", None  # a server may have echoed the key, and a traceback be shown with its variables
+    data, value = b"", None  # a server may have echoed the key, and a traceback may be shown with its variables
     raise without_key(failure, endpoint)
 
 
@@ -72,12 +72,12 @@ async def stream_json(
     *,
     may_rest: Callable[[dict[str, Any]], bool] = lambda _: False,
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """The objects that the server sends, as they come.
+    """The objects that the server sends, as they arrive.
 
-    Silence is allowed as in an answer: `limits.first_byte` before the first byte and after an object that `may_rest`,
-    `limits.stall` otherwise; Stalled is raised then. Also raises Incomplete where the connection breaks, Unreachable,
-    and the ResponseError that the server gave, first or in an object with `error`. Whatever ends it, closing the
-    generator too, closes the connection.
+    Timeouts are those of an answer: `limits.first_byte` before the first byte and after an object for which `may_rest`
+    is true, `limits.stall` otherwise; Stalled is raised then. Also raises Incomplete if the connection breaks,
+    Unreachable, and the ResponseError for the server's error, by status or in an object with `error`. The connection is
+    closed however it ends, also when the generator is closed.
     """
     framer = Framer()
     where = endpoint.host.display
@@ -118,7 +118,7 @@ def _failure_in(
     found: dict[str, Any] | RawText, endpoint: Endpoint, call: Call, *, last: bool
 ) -> OllamaMagicError | None:
     if isinstance(found, RawText):
-        # Cut off within an object: whoever reads misses what should have followed.
+        # Truncated within an object: not an error here, since the caller notices that the end is missing.
         cut = last and found.text.startswith(("{", "["))
         return None if cut else error_from_text(found.text, target_of(endpoint, call))
     return error_from_stream(found, target_of(endpoint, call)) if found.get("error") else None
