@@ -65,6 +65,11 @@ class Asked:
     shape: Shape | None = None
     limiter: Callable[[], Limiter] = Limiter
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether the answers of all models are kept in the cache."""
+        return all(model.settings.cache != "off" for model in self.models)
+
     def tasks(self, model: int) -> list[Task]:
         """The tasks of one model."""
         return [

@@ -99,8 +99,7 @@ def evaluate(
             gathering.take_unread()
         finally:  # also after a second interrupt
             _last = gathering.evaluation()
-        kept = all(model.settings.cache != "off" for model in asked.models)
-        raise EvaluationStopped(len(_last.trials), _last.expected, kept=kept) from None
+        raise EvaluationStopped(len(_last.trials), _last.expected, kept=asked.are_kept) from None
     _last = found = gathering.evaluation()
     return found
 
