@@ -1,7 +1,7 @@
-"""Where settings come from, and which value is in force; one that cannot be used is an error only where it would be.
+"""Where settings come from, and which value is in effect; an unusable value is an error only if no layer overrides it.
 
-`resolve` is pure: it takes layers, strongest first, and gives Settings. `environment_layer` and `dotenv_layer` are the
-only two functions that read anything.
+`resolve` is pure: it takes layers, strongest first, and returns Settings. Only `environment_layer` and `dotenv_layer`
+read anything.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _BY_NAME: Final = {spec.name: spec for spec in FIELDS}
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values from one place, as they were written. None, and an empty text but for `system`, mean unset."""
+    """Values from one place, as they were written. None and, except for `system`, blank text mean unset."""
 
     label: str
     values: Mapping[str, object] = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
-    """The variable that each value came from, where it came from one."""
+    """The variable that each value came from, for values that came from one."""
     file: Path | None = None
     """The file of a .env layer."""
 
@@ -45,7 +45,7 @@ class Layer:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The key and the host's credentials in it, whether or not they are in force: what no prompt may carry."""
+        """The key and the host's credentials in it, in effect or not: what no prompt may contain."""
         found = []
         for name in ("key", "host"):
             try:
@@ -57,17 +57,17 @@ class Layer:
         return tuple(found)
 
     def origin(self, name: str) -> str:
-        """What is said of a value from here."""
+        """The origin to show for a value of this layer."""
         return f"{self.label}: {self.variables[name]}" if name in self.variables else self.label
 
 
 def environment_layer(environ: Mapping[str, str] | None = None) -> Layer:
-    """What the environment sets; `environ` instead of the process's own, if given."""
+    """The settings in the environment: `environ` if given, else the process's own."""
     return _layer_of_variables("environment", os.environ if environ is None else environ)
 
 
 def dotenv_layer(start: Path) -> Layer:
-    """What the nearest `.env` in `start` or a folder above it sets; see envfile."""
+    """The settings in the nearest `.env`, in `start` or a folder above it; see envfile."""
     found = nearest_env_file(start)
     return Layer(".env", {}) if found is None else _layer_of_variables(".env", found[1], found[0])
 
@@ -86,7 +86,7 @@ def _layer_of_variables(label: str, source: Mapping[str, str], file: Path | None
 
 
 def _trimmed(text: str, *, prose: bool) -> str:
-    """Without the spaces and quotes around it, as Ollama does. In prose and JSON only a pair of quotes goes."""
+    """`text` without surrounding spaces and quotes, as Ollama trims it; for prose and JSON only one matching pair."""
     text = text.strip()
     if not prose:
         return text.strip("\"'").strip()
@@ -97,9 +97,9 @@ def _trimmed(text: str, *, prose: bool) -> str:
 
 
 def resolve(*layers: Layer) -> Settings:
-    """The settings in force under `layers`, strongest first; `options` of all layers are merged.
+    """The settings that result from `layers`, strongest first; the `options` of all layers are merged.
 
-    Raises SettingsError, naming the value, its origin and what is allowed, for one that is in force and unusable.
+    Raises SettingsError, naming the value, its origin and what is allowed, for an unusable value that is in effect.
     """
     chosen: dict[str, tuple[object, Layer, str]] = {}
     options: dict[str, Any] = {}
@@ -117,14 +117,14 @@ def resolve(*layers: Layer) -> Settings:
                     told_options = [origin, *(each for each in told_options if each != origin)]
                 elif value is not None:
                     chosen[ALIASES[option]] = value, layer, origin
-                else:  # taken out again, whatever weaker layers say
+                else:  # removed, whatever weaker layers set
                     chosen.pop(ALIASES[option], None)
         for name, value in given.items():
             if name != "direct_cloud":
                 chosen[name] = value, layer, layer.origin(name)
     found = {name: _parsed(name, value, origin) for name, (value, _, origin) in chosen.items()}
     origins = {name: origin for name, (_, _, origin) in chosen.items()}
-    if "mode" not in found and "host" in found and found["host"].is_cloud:  # who names ollama.com means the cloud
+    if "mode" not in found and "host" in found and found["host"].is_cloud:  # ollama.com implies cloud
         found["mode"], origins["mode"] = "cloud", origins["host"]
     kept = {option: value for option, value in options.items() if value is not None}
     if kept:

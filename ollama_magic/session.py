@@ -1,7 +1,7 @@
-"""The composition root: one Session a kernel, shared by the magic, the panel and the Python functions.
+"""The composition root: one Session per kernel, shared by the magic, the panel and the Python functions.
 
-It owns what this kernel was told (`%ollama use`, `connect()`), decides who answers when nobody was named, and keeps
-the last answer. It blocks nowhere but in the methods that say so.
+It owns this kernel's own settings (`%ollama use`, `connect()`), decides what answers when no model is named, and keeps
+the last answer. Of its methods only `model_names` and `context_length` wait for a server, in seconds given.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NAMES_FRESH_S = 30.0
 
 
 class Session:
-    """What one kernel knows: its own settings, the model chosen for each server, the last answer."""
+    """The state of one kernel: its own settings, the model chosen for each server, the threads, the last answer."""
 
     def __init__(self) -> None:
         self._listeners = Listeners()
@@ -57,7 +57,7 @@ class Session:
         """The keys of the answers that this kernel kept or replayed, in order: what `%ollama cache export` writes."""
         self.failures = Failures()
         self.thread = ""
-        """The conversation that `-c` goes on with: the one used last."""
+        """The conversation that `-c` continues: the one used last."""
         self.configuration: Callable[[], Mapping[str, object]] = dict
         """Values from IPython's configuration; the extension puts its traits here."""
         self._kernel: dict[str, object] = {}
@@ -68,11 +68,14 @@ class Session:
     # ---- settings ----------------------------------------------------------------------------------------------
 
     def settings(self, cell: Mapping[str, object] | None = None, *, label: str = "cell") -> Settings:
-        """The settings in force, with `cell` on top: cell, kernel, environment, .env, configuration, defaults."""
+        """The settings in effect, by precedence: `cell`, kernel, environment, .env, configuration, defaults."""
         return resolve(*self._layers(hidden(cell or {}), self._kernel, label))
 
     def secrets(self, settings: Settings) -> tuple[Secret, ...]:
-        """What no prompt may carry: the keys and hosts' passwords that this kernel knows, in force or not."""
+        """What no prompt may contain: the keys and host passwords that this kernel knows, in effect or not.
+
+        Those so short that they could be ordinary words are left out.
+        """
         found = [settings.key, settings.host.userinfo if settings.host else None]
         found += [secret for layer in self._layers({}, self._kernel, "cell") for secret in layer.secrets]
         return tuple({secret: None for secret in found if secret and not secret.is_short})
@@ -87,8 +90,11 @@ class Session:
         )
 
     def set(self, **values: object) -> Settings:
-        """Keep `values` for this kernel, in memory only; None forgets one. Nothing is kept if one cannot be used."""
-        values = hidden(values)  # from here on they are in no repr
+        """Set `values` for this kernel, in memory only; None unsets one. If any is unusable, nothing is changed.
+
+        Raises SettingsError for an unusable value.
+        """
+        values = hidden(values)  # no repr shows the secrets in them any more
         if isinstance(key := values.get("key"), Secret):
             values["key"] = parse_key(key.reveal())
         wanted = {**self._kernel, **values}
@@ -102,35 +108,35 @@ class Session:
         return settings
 
     def forget(self) -> None:
-        """Forget all that this kernel was told, the key too."""
+        """Unset all of this kernel's own settings, including the key."""
         self._kernel = {}
         self.changed("settings")
 
     def own(self, name: str) -> object:
-        """What this kernel was told about a setting, None for nothing."""
+        """This kernel's own value of a setting; None if unset."""
         return self._kernel.get(name)
 
     def inherited(self) -> Settings:
-        """The settings that were in force had this kernel been told nothing."""
+        """The settings that would be in effect without this kernel's own."""
         return resolve(*self._layers({}, {}, "cell"))
 
     # ---- changes -----------------------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` of each change: "settings"; "threads" with the name of one; "models" for a server's list.
+        """Notify `listener` of each change: "settings"; "threads" with the name of one; "models" for a server's list.
 
-        It is held weakly, and called in whichever thread changes something.
+        It is referenced weakly, and called in the thread that makes the change.
         """
         self._listeners.add(listener)
 
     def changed(self, what: str, name: str = "") -> None:
-        """Tell those who listen."""
+        """Notify the listeners."""
         self._listeners.tell(what, name)
 
     # ---- asking ------------------------------------------------------------------------------------------------
 
     def stream(self, question: Question, settings: Settings) -> Job[Event | ToolWork]:
-        """Start an answer and return at once; its events are read from the job in the caller's thread."""
+        """A job for an answer, which starts with its first batch; the caller's thread reads the events from it."""
         return bridge.shared().stream(lambda: self.events(question, settings))
 
     async def events(self, question: Question, settings: Settings) -> AsyncGenerator[Event | ToolWork, None]:
@@ -178,7 +184,8 @@ class Session:
                 raise
 
     async def reachable(self, settings: Settings) -> tuple[Settings, str]:
-        """`settings`, or those of the embedded engine where nothing was named and nobody listens; and what to say."""
+        """`settings`, or those of the embedded engine if no mode, host or model was set and no Ollama listens or it has
+        no models; and the notice to show. Raises Unreachable if no Ollama listens and the engine is not available."""
         if not may_fall_back(settings):
             return settings, ""
         way = "pull a model (%ollama pull llama3.2)"
@@ -205,7 +212,7 @@ class Session:
         return embedded, notice
 
     def context_length(self, request: Request, settings: Settings, wait_s: float = 2.0) -> int | None:
-        """The context that a request would have; None where nobody says within `wait_s` seconds."""
+        """The context length, in tokens, that a request would have; None if not known within `wait_s` seconds."""
 
         async def asked() -> int | None:
             async with Client(settings) as client:
@@ -232,14 +239,14 @@ class Session:
         return models
 
     def model_names(self, settings: Settings, wait_s: float = 0.25) -> list[str]:
-        """Names to complete: fresh if the server tells them within `wait_s` seconds, else those last known.
+        """Names to complete: current if the server lists them within `wait_s` seconds, else those last known.
 
-        Never raises for a server that is down: there is then nothing to offer, or the cloud's static catalogue.
+        Does not raise if the server is down: without known names it returns [], or the cloud's static catalogue.
         """
         key = (settings.mode, str(settings.host))
         asked, names = self._names.get(key, (float("-inf"), []))
         if time.monotonic() - asked > _NAMES_FRESH_S:
-            # Not asked again for a while even if this fails, so that each Tab on a dead host does not wait.
+            # Not asked again for a while even if this fails, so that not every Tab waits for a host that is down.
             self._names[key] = (time.monotonic(), names)
             future = bridge.shared().submit(self.models(settings))
             try:
@@ -250,7 +257,7 @@ class Session:
         return names or (list(CLOUD_CATALOGUE) if settings.mode == "cloud" else [])
 
     async def check_key(self, key: Secret) -> list[Model]:
-        """The models that `key` can list in the cloud; raises Unauthorized where it is refused. Keeps nothing."""
+        """The models that `key` can list in the cloud; raises Unauthorized if it is refused. Stores nothing."""
         async with Client(self.settings({"key": key}, label="login").at_cloud("login")) as client:
             return await client.test_key()
 
@@ -266,7 +273,7 @@ _session: Session | None = None
 
 
 def current() -> Session:
-    """This kernel's session, made when first asked for."""
+    """This kernel's session, created at the first call."""
     global _session
     if _session is None:
         _session = Session()

@@ -1,4 +1,4 @@
-"""What can be set, by which variables, and the values in force, each of which knows where it came from."""
+"""The table of settings with their environment variables, and the values in effect, each with its origin."""
 
 # ruff: noqa: RUF009 -- `_setting` is dataclasses.field with our table's columns as metadata
 
@@ -28,7 +28,7 @@ Mode = Literal["local", "cloud", "embedded"]
 MODES: Final[tuple[Mode, ...]] = ("local", "cloud", "embedded")
 
 ALIASES: Final = {"temperature": "temperature", "seed": "seed", "num_predict": "max_tokens", "num_ctx": "num_ctx"}
-"""Model options that are settings too: said either way, the stronger layer counts."""
+"""Model options that are also settings: whichever way they are given, the stronger layer wins."""
 
 
 # ---- the table -------------------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ ALIASES: Final = {"temperature": "temperature", "seed": "seed", "num_predict": "
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting: `env` are its variables, the first one set counts; `parse` raises NotAllowed or SettingsError."""
+    """One setting: of its variables `env` the first one set counts; `parse` raises NotAllowed or SettingsError."""
 
     name: str
     help: str
@@ -59,7 +59,7 @@ _ANY_WHOLE = values.whole_number("a whole number", lambda n: True)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """The values in force. None means that nothing is set, and for a time limit that there is none."""
+    """The values in effect. None means not set; for a timeout, no limit."""
 
     mode: Mode = _setting("local", values.one_of(*MODES), "where prompts go: local, cloud or embedded")
     host: Host | None = _setting(None, values.host, "the server, in any form that OLLAMA_HOST takes", "OLLAMA_HOST")
@@ -113,27 +113,27 @@ class Settings:
         return self._origins.get(name, "default")
 
     def is_default(self, name: str) -> bool:
-        """Whether nobody set `name`."""
+        """Whether `name` was not set anywhere."""
         return name not in self._origins
 
     def came_with_folder(self, name: str) -> bool:
-        """Whether `name` was set by a file that belongs to a folder, and so perhaps by somebody else (a .env)."""
+        """Whether `name` was set by a folder's file (a .env), which somebody else may have written."""
         return name in self._from_folder
 
     def in_mode(self, mode: Mode, origin: str) -> Settings:
-        """These settings with another mode, which was decided by `origin`."""
+        """These settings with another mode, whose origin is `origin`."""
         return replace(self, mode=mode, _origins=MappingProxyType({**self._origins, "mode": origin}))
 
     def at_cloud(self, origin: str) -> Settings:
-        """These settings as the cloud is asked, which was decided by `origin`: at https://ollama.com, unless they name
-        a host that may have the key, such as a trusted gateway."""
+        """These settings in mode cloud, with `origin` as its origin: at https://ollama.com, unless they name a host
+        that may have the key, such as a trusted gateway."""
         if self.host is not None and may_receive_key(self.host, self.trusted_hosts):
             return self.in_mode("cloud", origin)
         origins = MappingProxyType({**self._origins, "mode": origin, "host": origin})
         return replace(self, mode="cloud", host=CLOUD, api="auto", _origins=origins)
 
     def without_foreign_host(self) -> Settings:
-        """These settings without a host that their mode cannot ask, such as a local server's OLLAMA_HOST in mode cloud,
+        """These settings without a host that their mode cannot use, such as a local server's OLLAMA_HOST in mode cloud,
         and then without the surface chosen for it; for models that are each named with a mode."""
         host = self.host
         if host is None or (may_receive_key(host, self.trusted_hosts) if self.mode == "cloud" else not host.is_cloud):
@@ -142,12 +142,12 @@ class Settings:
         return replace(self, host=None, api="auto", _origins=MappingProxyType(own))
 
     def request_options(self) -> dict[str, Any]:
-        """The model options to send, by Ollama's names."""
+        """The model options to send, under Ollama's names."""
         own = {option: getattr(self, name) for option, name in ALIASES.items()}
         return {**self.options, **{option: value for option, value in own.items() if value is not None}}
 
     def rows(self) -> list[Row]:
-        """Every setting as it may be shown: the key as set or not set, no credentials."""
+        """Every setting in a form safe to show: the key as set or not set, no credentials."""
         return [Row(spec.name, self._shown(spec.name), self.origin(spec.name)) for spec in FIELDS]
 
     def _shown(self, name: str) -> str:
@@ -195,24 +195,24 @@ FIELDS: Final = tuple(_field(each.name, each.metadata) for each in fields(Settin
 
 _NAMES: Final = tuple(each.name for each in FIELDS)
 _SLIP: Final = 0.81
-"""How alike two names are, from 0 to 1, for one to be taken for a slip of the pen; `logprobs` is no `top_logprobs`."""
+"""The similarity, from 0 to 1, at which a name counts as misspelt; `logprobs` does not for `top_logprobs`."""
 
 
 def from_one(name: str, value: Any) -> int:
-    """A keyword argument that is a whole number from 1. Raises SettingsError."""
+    """The value of keyword argument `name` as an integer of at least 1. Raises SettingsError."""
     try:
-        return _COUNT(operator.index(value) if hasattr(value, "__index__") else value)  # numpy has its own numbers
+        return _COUNT(operator.index(value) if hasattr(value, "__index__") else value)  # numpy integers too
     except values.NotAllowed as error:
         raise SettingsError(f"{name} cannot be {value!r}", hint=f"It must be {error.allowed}.") from None
 
 
 def by_setting(given: Mapping[str, Any], caller: str, own: Sequence[str] = ()) -> dict[str, Any]:
-    """Keyword arguments as a layer's values: what is no setting is an option of the model, under `options`.
+    """Keyword arguments as the values of a layer: those that are not settings become model options, under `options`.
 
     Raises SettingsError for a name that is nearly a setting's, or (nearly) one of `own`, the parameters of `caller`;
-    and for a key by another name.
+    and for a key under another name.
     """
-    # A number of numpy's is none to JSON.
+    # JSON cannot encode numpy scalars.
     given = {name: value.item() if getattr(value, "ndim", None) == 0 else value for name, value in given.items()}
     known = {name: value for name, value in given.items() if name in _NAMES and name != "options"}
     unknown = {name: value for name, value in given.items() if name not in _NAMES}

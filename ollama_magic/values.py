@@ -1,6 +1,6 @@
-"""Typed values from what people write: one function for each kind of setting. Pure.
+"""Parsers from what users write to typed values: one function for each kind of setting. Pure.
 
-Each takes text (from a line, a variable or a file) or a Python value, and raises NotAllowed, which says what would do.
+Each takes text (from a line, a variable or a file) or a Python value, and raises NotAllowed, which says what is valid.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "
 _PIECE = r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)"
 _DURATION = re.compile(f"[+-]?(?:{_PIECE})+")
 _LONGEST_S: Final = 9.2e9
-"""What Go's time.Duration holds, 292 years."""
+"""The range of Go's time.Duration: 292 years."""
 
 
 class NotAllowed(ValueError):
-    """The value will not do. `allowed` says what would, `words` are the words it may have been meant for."""
+    """The value is invalid. `allowed` says what is valid, `words` are the words that it may be a misspelling of."""
 
     def __init__(self, allowed: str, words: tuple[str, ...] = ()) -> None:
         super().__init__(allowed)
@@ -45,7 +45,7 @@ class NotAllowed(ValueError):
 
 
 def meant(word: str, words: tuple[str, ...], likeness: float = 0.6) -> str:
-    """The question whether the nearest of `words` was meant, with a space behind it; "" where none is so much alike."""
+    """ "Did you mean ...? " with the nearest of `words`; "" if none has a similarity of at least `likeness`, 0 to 1."""
     import difflib
 
     near = difflib.get_close_matches(word.strip().lower(), words, n=1, cutoff=likeness)
@@ -65,7 +65,7 @@ def one_of(*words: str) -> Callable[[object], str]:
 
 
 def boolean(value: object) -> bool:
-    """True or False, or a word for it."""
+    """True or False, from itself or a word for it."""
     if isinstance(value, bool):
         return value
     word = str(value).strip().lower()
@@ -85,7 +85,7 @@ def cache_policy(value: object) -> str:
 
 
 def any_text(value: object) -> str:
-    """Text as it is, also empty."""
+    """Any text, unchanged, even empty."""
     if not isinstance(value, str):
         raise NotAllowed("a text")
     return value
@@ -99,7 +99,7 @@ def name(value: object) -> str:
 
 
 def file_path(value: object) -> Path:
-    """A path; ~ is the home folder."""
+    """A path; a leading ~ is expanded to the home folder."""
     if not isinstance(value, (str, Path)) or "\0" in str(value):
         raise NotAllowed("a path")
     try:
@@ -109,7 +109,7 @@ def file_path(value: object) -> Path:
 
 
 def whole_number(allowed: str, accept: Callable[[int], bool]) -> Callable[[object], int]:
-    """A parser for the whole numbers that `accept` takes; `allowed` names them."""
+    """A parser for the integers that `accept` returns True for; `allowed` describes them."""
 
     def parse(value: object) -> int:
         found: int | None = None
@@ -125,7 +125,7 @@ def whole_number(allowed: str, accept: Callable[[int], bool]) -> Callable[[objec
 
 
 def number(value: object) -> float:
-    """A finite number from 0 up."""
+    """A finite number of at least 0."""
     found = _finite(value)
     if found is None or found < 0:
         raise NotAllowed("a number from 0 up")
@@ -145,7 +145,7 @@ def _finite(value: object) -> float | None:
 
 
 def _seconds(value: object) -> float | None:
-    """Seconds in a number or a Go duration ("1h30m"); None for neither."""
+    """The seconds of a number or a Go duration ("1h30m"); None for anything else, and beyond _LONGEST_S."""
     found = _finite(value)
     if found is None and isinstance(value, str) and _DURATION.fullmatch(value.strip()):
         found = sum(float(amount) * _UNITS[unit] for amount, unit in re.findall(_PIECE, value))
@@ -154,7 +154,7 @@ def _seconds(value: object) -> float | None:
 
 
 def duration(value: object) -> str | float:
-    """A keep_alive: seconds as a number, or a Go duration as text, the two things that Ollama takes."""
+    """A keep_alive: seconds as a number, or a Go duration as text, the two forms that Ollama accepts."""
     seconds = _seconds(value)
     if seconds is None:
         raise NotAllowed("seconds, or a duration such as 30s, 5m, 1h30m; 0 unloads at once, -1 keeps for ever")
@@ -164,7 +164,7 @@ def duration(value: object) -> str | float:
 
 
 def time_limit(value: object) -> float | None:
-    """Seconds above 0, or None for no limit."""
+    """A timeout in seconds above 0; None for no limit, which 0 also means."""
     word = value.strip().lower() if isinstance(value, str) else ""
     if word in ("off", "none", "never"):
         return None
@@ -175,7 +175,7 @@ def time_limit(value: object) -> float | None:
 
 
 def thinking(value: object) -> bool | str:
-    """True, False, or the name of a level; the model says which levels it has."""
+    """True, False, or the name of a level; the levels depend on the model, and are not checked here."""
     if isinstance(value, bool):
         return value
     word = str(value).strip()
@@ -187,7 +187,7 @@ def thinking(value: object) -> bool | str:
 
 
 def host(value: object) -> Host:
-    """A server's address. SettingsError from `parse_host` where it is none."""
+    """A server's address. Raises SettingsError, from `parse_host`, for an invalid one."""
     if isinstance(value, Host):
         return value
     if not isinstance(value, str):
@@ -196,7 +196,7 @@ def host(value: object) -> Host:
 
 
 def trusted_hosts(value: object) -> tuple[Trusted, ...]:
-    """Hosts by name, as text between commas or as a list."""
+    """Host names, as text separated by commas or as a list."""
     if isinstance(value, str):
         return parse_trusted(value)
     if not isinstance(value, (list, tuple, set, frozenset)):
@@ -208,7 +208,7 @@ def trusted_hosts(value: object) -> tuple[Trusted, ...]:
 
 
 def key(value: object) -> Secret:
-    """An API key. SettingsError from `parse_key`, which never shows it."""
+    """An API key. Raises SettingsError, from `parse_key`, which never shows the key."""
     if isinstance(value, Secret):
         return parse_key(value.reveal())
     if not isinstance(value, str):
@@ -220,7 +220,7 @@ def key(value: object) -> Secret:
 
 
 def parse_option_value(text: str) -> Any:
-    """The value of `-o NAME=VALUE`: JSON where it is JSON (also Python's True, False and .5), else the text itself."""
+    """The value of `-o NAME=VALUE`: parsed if it is JSON (or Python's True, False, .5 and 5.), else the text itself."""
     if text in ("True", "False"):
         return text == "True"
     if re.fullmatch(r"-?(\.[0-9]+|[0-9]+\.)", text):
@@ -233,7 +233,8 @@ def parse_option_value(text: str) -> Any:
 
 
 def option_mapping(value: object) -> dict[str, Any]:
-    """Model options: a mapping, a JSON object, or NAME=VALUE pairs between commas. None for a value takes it out."""
+    """Model options: a mapping, a JSON object, or NAME=VALUE pairs separated by commas. Values may be None (null), with
+    which `resolve` removes an option."""
     allowed = 'a JSON object, or names and values such as top_k=20,stop=["END"]'
     if isinstance(value, str):
         value = _option_text(value, allowed)
@@ -244,7 +245,7 @@ def option_mapping(value: object) -> dict[str, Any]:
     for each, setting in value.items():
         if not isinstance(each, str) or not re.fullmatch(r"\w+", each):
             raise NotAllowed(f"{allowed}; {str(each)[:40]!r} is not an option's name")
-        if each in ("logprobs", "top_logprobs"):  # which a server would ignore among the options
+        if each in ("logprobs", "top_logprobs"):  # a server would ignore these among the options
             raise NotAllowed(f"{allowed}; {each} is not one: write --tokens, or ask(..., top_logprobs=5)")
         if not _sendable(setting):
             raise NotAllowed(f"{allowed}; the value of {each} cannot be written as JSON")
@@ -271,7 +272,7 @@ def _option_text(text: str, allowed: str) -> Mapping[str, Any]:
 
 
 def _value_end(text: str) -> int:
-    """Where the first value of `text` ends: at a comma, but not at one inside a JSON list, object or string."""
+    """Where the first value of `text` ends: at a comma outside of JSON lists, objects and strings, or at the end."""
     start = len(text) - len(text.lstrip())
     if text[start : start + 1] in ("[", "{", '"'):
         try:
