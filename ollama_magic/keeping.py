@@ -1,4 +1,4 @@
-"""`%ollama threads | history | reset | export | import` and `%ollama cache`: what is kept, shown and carried."""
+"""`%ollama threads | history | reset | export | import` and `%ollama cache`: conversations and cached answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def threads(session: Session, words: list[str]) -> Table:
 
 
 def history(session: Session, words: list[str]) -> Table:
-    """What was said in a conversation."""
+    """The messages of a conversation."""
     name = _named(session, words, "history")
     rows = []
     for number, turn in enumerate(session.threads.turns(name), start=1):
@@ -51,14 +51,14 @@ def history(session: Session, words: list[str]) -> Table:
 
 
 def reset(session: Session, words: list[str]) -> str:
-    """Forget a conversation."""
+    """Delete a conversation."""
     name = _named(session, words, "reset")
     count = len(session.threads.reset(name))
     return f"Thread {name} is forgotten ({counted(count, 'turn')})."
 
 
 def export_thread(session: Session, words: list[str]) -> str:
-    """Write a conversation to a file: NAME [FILE], Markdown, JSON or a notebook by the file's ending."""
+    """NAME [FILE]: write a conversation to a file, as Markdown, JSON or a notebook by the file's extension."""
     name = _named(session, words[:1], "export")
     file = Path(words[1] if len(words) > 1 else f"{name}.md").expanduser()
     kind = _KINDS.get(file.suffix.lower())
@@ -71,13 +71,13 @@ def export_thread(session: Session, words: list[str]) -> str:
         raise SettingsError(f"%ollama export: {file} is there already", hint=f"Name a file: %ollama export {name} FILE")
     text = export(name, session.threads.turns(name), kind)
     if kind == "markdown":
-        text = inert_markdown(text)  # who opens it sees it rendered, and a model may have written a picture's address
+        text = inert_markdown(text)  # it is opened rendered, and a model may have written an image URL
     _write(file, text)
     return f"Thread {name} is in {file}."
 
 
 def import_thread(session: Session, words: list[str]) -> str:
-    """Read a conversation from a JSON file that `export` wrote: FILE [NAME]."""
+    """FILE [NAME]: read a conversation from a JSON file that `export` wrote."""
     if not words:
         raise SettingsError("%ollama import: no file is named", hint="Write %ollama import FILE.json [NAME].")
     name, turns = import_json(_read(Path(words[0]).expanduser()))
@@ -88,7 +88,10 @@ def import_thread(session: Session, words: list[str]) -> str:
 
 
 def cache(session: Session, words: list[str]) -> Table | str:
-    """status | clear | export FILE [--all] | import FILE: the answers kept on disk; export writes this kernel's."""
+    """status | clear | export FILE [--all] | import FILE: the answers kept on disk.
+
+    `export` writes those that this kernel kept or replayed; with --all, all of them.
+    """
     store = session.cache(session.settings())
     action, rest = (words or ["status"])[0], words[1:]
     if action == "status":
@@ -130,7 +133,7 @@ def _named(session: Session, words: list[str], command: str) -> str:
     name = words[0] if words else session.thread
     if not name:
         raise SettingsError(f"%ollama {command}: no thread is named", hint="See %ollama threads.")
-    session.threads.turns(name)  # says so, with those there are, where there is none of that name
+    session.threads.turns(name)  # raises if there is none, naming those there are
     return name
 
 

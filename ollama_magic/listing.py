@@ -1,4 +1,4 @@
-"""`%ollama list | ps | show`: what models there are, here and in the cloud, and what is known about them."""
+"""`%ollama list | ps | show`: the models of the server and the cloud, those in memory, and one in detail."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _RIGHT = frozenset({"size", "parameters", "context"})
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The models of one place: "local", "cloud" or "embedded". `problem` says why they could not be had.
+    """The models of one place: "local", "cloud" or "embedded". `problem` says why they could not be listed.
 
-    `suggested`: the list could not be had, and these are the names that Ollama's documents mention.
+    `suggested`: they could not be listed, and `models` are names from Ollama's documentation instead.
     """
 
     where: str
@@ -44,7 +44,7 @@ class Listing:
 
 
 async def listing(session: Session, settings: Settings) -> list[Listing]:
-    """The models of the server in use, and those of the cloud where there is a key for it. Raises nothing."""
+    """The models of the server in use, and those of the cloud if a key is set; errors are in `problem`."""
     places = [_here(session, settings)]
     if settings.mode != "cloud" and settings.key:
         places.append(_cloud(session, settings))
@@ -73,7 +73,7 @@ def _suggestion(error: OllamaMagicError) -> Listing:
 
 
 def list_models(session: Session, words: list[str]) -> Table:
-    """`%ollama list`: the models of the server in use, and the cloud's where there is a key."""
+    """`%ollama list`: the models of the server in use, and the cloud's if a key is set."""
     if words:
         raise SettingsError(
             f"%ollama list takes nothing behind it, not {words[0]!r}", hint="One model: %ollama show NAME"
@@ -161,7 +161,7 @@ def _running(model: RunningModel) -> tuple[str, ...]:
 
 
 def show(session: Session, words: list[str]) -> Card | str:
-    """`%ollama show NAME`: what the server knows about a model; `show NAME template` one of its texts, whole."""
+    """`%ollama show NAME`: what the server knows about a model; `show NAME template`: one of its texts in full."""
     settings = session.settings()
     name = words[0] if words else settings.model
     if not name or len(words) > 2:
@@ -181,7 +181,7 @@ _PARTS_HINT = "One of template, parameters, system, licence."
 
 
 def show_parts() -> tuple[str, ...]:
-    """The texts that `show NAME` can give whole."""
+    """The texts that `show NAME` can return in full."""
     return ("template", "parameters", "system", "licence")
 
 

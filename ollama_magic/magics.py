@@ -1,4 +1,4 @@
-"""`%%ollama` and `%ollama`: parse the line, hand it to the session, render what comes."""
+"""`%%ollama` and `%ollama`: the IPython magics, their configuration, and their registration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OllamaMagics", "register", "unregister"]
 
-# Everything else is imported by the first cell, so that loading the extension costs a few milliseconds.
+# Everything else is imported by the first cell, so that loading the extension takes only a few milliseconds.
 
 _MATCHER = "ollama_magic"
 
@@ -37,7 +37,7 @@ class _Host(Unicode):  # type: ignore[type-arg]
 
 @magics_class
 class OllamaMagics(Magics):
-    """Prompt Ollama models from cells. Each trait is the weakest layer of the setting of its name."""
+    """Prompt Ollama models from cells. Each trait sets the setting of the same name, with the lowest precedence."""
 
     # There is no trait for the key: `%config OllamaMagics` would print it.
     mode = _unset(Unicode, "local, cloud or embedded")
@@ -96,7 +96,7 @@ class OllamaMagics(Magics):
 
 
 def register(shell: Any) -> None:
-    """Register the magics and their completion with `shell`; says so where another extension held `%%ollama`."""
+    """Register the magics and their completion with `shell`; report it if `%%ollama` was another extension's."""
     held = shell.magics_manager.magics["cell"].get("ollama")
     owner = getattr(held, "__self__", held)
     shell.register_magics(OllamaMagics)
@@ -110,7 +110,7 @@ def register(shell: Any) -> None:
 
 
 def unregister(shell: Any) -> None:
-    """Take the magics and their completion out, and forget this kernel's settings."""
+    """Unregister the magics and their completion, and unset this kernel's settings."""
     from .session import current
 
     _uninstall_matcher(shell)
@@ -123,7 +123,7 @@ def unregister(shell: Any) -> None:
 
 
 def _match(context: Any) -> Any:
-    began = time.monotonic()  # the first Tab pays for the import, and waits the less for a server
+    began = time.monotonic()  # the first Tab includes the import, and waits less for a server
     from .completion import match
 
     return match(context, began)
@@ -135,7 +135,7 @@ def _uninstall_matcher(shell: Any) -> None:
 
 
 def _after_cell(result: Any) -> None:
-    """Keep what failed, for `{Err[n]}` and `%ollama fix`. No exception hook is taken: IPython tells of each cell."""
+    """Record a failed cell for `{Err[n]}` and `%ollama fix`. No exception hook is needed: IPython reports each cell."""
     error = result.error_in_exec or result.error_before_exec
     if error is not None and result.execution_count is not None:
         from .session import current
@@ -144,7 +144,7 @@ def _after_cell(result: Any) -> None:
 
 
 def _stop_listening(shell: Any) -> None:
-    # By name too: after a reload of the module the function is another one.
+    # By module name, not by identity: after a reload of the module the function is another one.
     for callback in list(shell.events.callbacks["post_run_cell"]):
         if getattr(callback, "__module__", "") == __name__:
             shell.events.unregister("post_run_cell", callback)

@@ -1,4 +1,4 @@
-"""`%ollama pull | rm | cp | start`: having more models or fewer, and a daemon to have them."""
+"""`%ollama pull | rm | cp | start`: downloading, removing and copying models, and starting a daemon."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ASK_S = 15.0
 _CHANGE_S = 60.0
 _LONGEST_NAME = 400
 _GATHER_S = 0.1
-"""Seconds between two looks at a download; the server reports more than ten times a second."""
+"""Seconds between two updates of a download's progress; the server reports more than ten times a second."""
 
 
 class PullStopped(KeyboardInterrupt):
@@ -49,7 +49,7 @@ class PullStopped(KeyboardInterrupt):
 
 
 def pull(session: Session, words: list[str], shell: Any) -> None:
-    """`%ollama pull NAME`: download a model, showing how far it is; an interrupt stops it, a later pull resumes."""
+    """`%ollama pull NAME`: download a model, showing its progress; an interrupt stops it, a later pull resumes it."""
     (name,) = _names("pull", words, 1)
     settings = session.settings()
     view = pull_view_for(place_of(shell), name)
@@ -77,7 +77,7 @@ async def _progress(settings: Settings, name: str) -> AsyncGenerator[PullProgres
 
 
 class _Watched:
-    """A download as it is shown, and what is said of it at its end."""
+    """The display of a download: its progress, and one line at its end."""
 
     def __init__(self, name: str, view: PullView) -> None:
         self._name, self._view = name, view
@@ -86,16 +86,16 @@ class _Watched:
         self._fetched = False
 
     def take(self, batch: Sequence[PullProgress]) -> None:
-        """Show what came; nothing for a tick of the clock."""
+        """Show a batch of progress; an empty batch only updates the clock."""
         for progress in batch:
             self._last = progress
-            # A layer that the server has already, or has at once, is told once, and whole.
+            # A layer that the server already has, or gets at once, is reported once, as complete.
             self._fetched = self._fetched or any(not layer.whole for layer in progress.layers)
             self._view.show(progress)
         self._view.tick()
 
     def end(self, how: str) -> None:
-        """One line; `how` is what went wrong, "" for a download that is whole."""
+        """Show the last line; `how` says why the download ended early, "" if it is complete."""
         last = self._last
         if last is None:
             return
@@ -113,7 +113,7 @@ class _Watched:
 
 
 def remove_models(session: Session, words: list[str], ask: Callable[[str], str] | None = None) -> str:
-    """`%ollama rm NAME...`: take models off the server's disk; asks before each, but for `-y`."""
+    """`%ollama rm NAME...`: delete models from the server's disk; asks before each, unless `-y` is given."""
     sure = any(word in ("-y", "--yes") for word in words)
     names = _names("rm", [word for word in words if word not in ("-y", "--yes")], 20)
     settings = session.settings()
@@ -148,7 +148,7 @@ async def _there(settings: Settings, name: str, what: str) -> Model:
 
 
 async def _model_named(client: Client, name: str, what: str) -> Model:
-    """The model of that name as the server lists it; ModelNotFound with the names near to it."""
+    """The model of that name as the server lists it. Raises ModelNotFound, with similar names."""
     models = await client.tags()
     found = next((model for model in models if full_name(model.name) == full_name(name)), None)
     if found is not None:
@@ -179,7 +179,7 @@ async def _copied(settings: Settings, source: str, destination: str) -> None:
 def _agreed(text: str, ask: Callable[[str], str]) -> bool:
     try:
         reply = ask(text)
-    except (NotImplementedError, EOFError, OSError):  # IPython's own is one of the first; the end of a script's input
+    except (NotImplementedError, EOFError, OSError):  # IPython raises a subclass of the first
         raise Unsupported(
             "%ollama rm cannot ask whether it may: nothing can be typed in here; nothing was removed",
             hint="Say it in the line: %ollama rm -y NAME",
@@ -188,15 +188,15 @@ def _agreed(text: str, ask: Callable[[str], str]) -> bool:
 
 
 def _ask_user(text: str) -> str:
-    return input(text)  # looked up now: a kernel has another one for each cell
+    return input(text)  # looked up at each call: a kernel replaces it for each cell
 
 
 def _look_again(session: Session, settings: Settings) -> None:
-    """Let completion and the panels know what is there now."""
+    """List the models again, for completion and the panels."""
     try:
         bridge.shared().run(session.models(settings), _ASK_S)
     except (OllamaMagicError, TimeoutError):
-        pass  # the next Tab asks again
+        pass  # a later Tab asks again
     session.changed("models")
 
 
@@ -204,7 +204,7 @@ def _look_again(session: Session, settings: Settings) -> None:
 
 
 def start(session: Session, words: list[str]) -> str:
-    """`%ollama start`: start the Ollama that is installed here, if it is not running."""
+    """`%ollama start`: start the Ollama installed on this machine, if it is not running."""
     if words:
         raise SettingsError(f"%ollama start takes nothing behind it, not {words[0]!r}", hint="See %ollama help.")
     settings = session.settings()
@@ -230,7 +230,7 @@ async def _count(settings: Settings) -> int:
 
 
 def _names(command: str, words: list[str], most: int) -> list[str]:
-    """The model names behind a command, exactly as typed. Raises SettingsError for what no model can be called."""
+    """A command's model names, exactly as typed. Raises SettingsError for a wrong number and for invalid names."""
     if not words or len(words) > most:
         wanted = "one model" if most == 1 else "the models to remove" if command == "rm" else "two names"
         raise SettingsError(f"%ollama {command}: name {wanted}, not {len(words)}", hint=f"%ollama {command} NAME")

@@ -1,5 +1,5 @@
-"""The language of the cell's first line: one table of options, from which the parser, the help, the completion and
-the README's table are made.
+"""The syntax of a cell's first line: one table of options, from which the parser, the help, the completion and the
+README's table are generated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: its spellings, what follows it, what it means, and the setting it changes."""
+    """One option: its spellings, its help, the setting or field of How that it sets, and its value."""
 
     flags: tuple[str, ...]
     help: str
@@ -34,9 +34,9 @@ class Option:
     choices: tuple[str, ...] = ()
     repeat: bool = False
     value: Any = None
-    """For an option that takes no value: what it sets."""
+    """What an option without a value sets."""
     optional: tuple[str, ...] = ()
-    """Words that may follow an option whose value may be left out."""
+    """The values of an option whose value may be omitted."""
 
     @property
     def takes_value(self) -> bool:
@@ -45,7 +45,7 @@ class Option:
 
 
 ALTERNATIVES = 5
-"""How many alternatives `--tokens` asks for where it does not say."""
+"""How many alternatives `--tokens` requests by default."""
 
 THINK_LEVELS = ("low", "medium", "high", "max", "minimal", "xhigh", "none", "true", "false")
 
@@ -121,7 +121,7 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`", did you mean 'x'?"` for the known word most like `word`, or nothing."""
+    """`", did you mean 'x'?"` with the known word most similar to `word`; "" if none is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f", did you mean {found[0]!r}?" if found else ""
 
@@ -147,6 +147,6 @@ def option_rows(options: Sequence[Option] = OPTIONS) -> list[tuple[str, str]]:
 
 
 def markdown_table() -> str:
-    """The options as a Markdown table; the README's is made of it."""
+    """The options as a Markdown table, for the README."""
     rows = [f"| `{written}` | {meaning} |" for written, meaning in option_rows()]
     return "\n".join(["| option | meaning |", "| --- | --- |", *rows])

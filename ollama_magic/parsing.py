@@ -1,7 +1,7 @@
-"""The cell's first line, read: words to settings for this cell and what else it asks for.
+"""The parser of a cell's first line, which gives the settings for this cell and what else the line asks for.
 
-The line is split as a shell would (quotes group words, any number of spaces separates them), except that a backslash
-is an ordinary character, so that Windows paths and LaTeX survive.
+The line is split as by a shell (quotes group words, any number of spaces separates them), except that a backslash is
+an ordinary character, so that Windows paths and LaTeX survive.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["How", "Parsed", "parse_cell_line", "parse_words", "split_line"]
 
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}\.[A-Za-z0-9_-]{16,}")
-"""The form of Ollama's own keys, which no model's name has."""
+"""The format of Ollama's own keys, which no model name has."""
 _SHORTEST_KEY = 8
 _LISTS = ("--compare", "--sweep", "--tools")
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What a line asks for that is no setting. "" and () where it does not say."""
+    """What a line asks for that is not a setting. "", () or None if it does not say."""
 
     out: str = ""
     attach: tuple[str, ...] = ()
@@ -59,13 +59,13 @@ class How:
 
     @property
     def compares(self) -> bool:
-        """Whether it asks for more answers than one."""
+        """Whether it asks for a comparison: several models or values, repeats, or --blind."""
         return bool(self.compare or self.sweep or self.repeats != 1 or self.blind)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A parsed line: `values` are settings for this cell alone, `how` is the rest."""
+    """A parsed line: `values` are settings for this cell only, `how` is the rest."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     how: How = How()
@@ -80,7 +80,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def split_line(line: str) -> list[str]:
-    """The words of a magic's line. SettingsError where a quote is not closed, or a key is among them."""
+    """The words of a magic's line. Raises SettingsError for an unclosed quote, and for a key among the words."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -106,14 +106,14 @@ def parse_cell_line(line: str) -> Parsed:
 def parse_words(words: Sequence[str]) -> Parsed:
     """What the words of a line ask for.
 
-    Raises SettingsError, with the nearest option and the usage, for anything it does not know.
+    Raises SettingsError for what cannot be parsed; for an unknown option with the nearest one and the usage.
     """
     _refuse_keys(words)
     words = _lists_joined(words)
     _refuse_unknown(words)
     try:
         found, extra = _parser().parse_known_intermixed_args(_spell_out(words))
-    except AttributeError as error:  # argparse puts back what an interrupt has kept it from putting away
+    except AttributeError as error:  # argparse restoring what an interrupt kept it from saving
         raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
     values: dict[str, Any] = {name: value for name, value in vars(found).items() if value is not None}
     positional = values.pop("positional", [])
@@ -160,8 +160,8 @@ def _how(given: dict[str, Any]) -> How:
 
 
 def _parser() -> _Parser:
-    # With a usage of its own: to make one costs more than all of the parsing, and an interrupt that strikes there would
-    # end in an AttributeError of argparse's.
+    # With a fixed usage: generating one takes longer than all of the parsing, and an interrupt meanwhile would surface
+    # as an AttributeError of argparse's.
     parser = _Parser(prog="%%ollama", usage="%%ollama", add_help=False, allow_abbrev=False)
     parser.add_argument("positional", nargs="*")
     for option in OPTIONS:
@@ -178,7 +178,7 @@ def _parser() -> _Parser:
 
 
 def _lists_joined(words: Sequence[str]) -> list[str]:
-    """The words, with a list that has spaces behind its commas as one: `--compare a, b` is `--compare a,b`."""
+    """The words, with a list that has spaces after its commas joined into one: `--compare a, b` is `--compare a,b`."""
     joined: list[str] = []
     for word in words:
         last = joined[-1] if joined else ""
@@ -192,8 +192,8 @@ def _lists_joined(words: Sequence[str]) -> list[str]:
 
 
 def _spell_out(words: Sequence[str]) -> list[str]:
-    """`--think` followed by anything but a level means `--think=true`, so that a model may follow it; and `--tokens`
-    by anything but a number the usual one."""
+    """The words, with defaults for optional values, so that a model may follow: `--think` not followed by a level
+    becomes `--think=true`, and `--tokens` not followed by a number `--tokens=5`."""
     spelled = []
     for word, follower in zip_longest(words, words[1:], fillvalue=""):
         if word == "--think" and follower not in THINK_LEVELS:
@@ -244,7 +244,7 @@ def _refuse_unknown(words: Sequence[str]) -> None:
         elif flag in known:
             value_follows = known[flag].takes_value and not equals
         elif word.startswith("-") and not _is_number(word) and not _glued_short(word, known):
-            flag = flag if flag.startswith("--") else flag[:2]  # what is glued to a short one is no name
+            flag = flag if flag.startswith("--") else flag[:2]  # a short one may have a value attached
             raise SettingsError(f"%%ollama: unknown option {flag!r}{nearest(flag, known)}", hint=usage())
 
 
@@ -257,7 +257,7 @@ def _is_number(word: str) -> bool:
 
 
 def _glued_short(word: str, known: Mapping[str, Option]) -> bool:
-    """Whether this is a short option with its value glued on, as in `-t0.2`."""
+    """Whether this is a short option with its value attached, as in `-t0.2`."""
     return not word.startswith("--") and word[:2] in known and known[word[:2]].takes_value
 
 

@@ -1,9 +1,9 @@
-"""Tokens put to the text that they wrote.
+"""Aligns tokens with the text that they produced.
 
-Servers tell the probability of everything a model writes, and hand on less than that as text: tags around thinking, a
-call of a tool, the end and white space at the edges are left out. A character may take several tokens, and a token's
-text may come in a later chunk than its probability, or in an earlier one. So tokens and text are two streams, and here
-they are put together again.
+Servers report the probability of every token a model generates, but return less than that as text: tags around
+thinking, tool calls, the end token and white space at the edges are left out. A character may take several tokens, and
+a token's text may arrive in a later chunk than its probability, or in an earlier one. So tokens and text are two
+streams, which are matched here.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
 __all__ = ["Piece", "Placer", "placed"]
 
 _WAITING = 400
-"""Characters that may wait for a token that fits them, before they are taken as they are."""
+"""How many characters may wait for a matching token before tokens are dropped, and how far a match is searched for."""
 _LONGEST_CHARACTER = 8
-"""Characters of the text that tokens without any bytes of their own are believed to have written."""
+"""The most characters attributed to tokens for parts of characters whose bytes do not match the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of the text and the tokens that wrote it: one; several for a character of several tokens; none where
-    nobody told a probability."""
+    """A piece of the text and the tokens that produced it: one; several for characters split over tokens; none if no
+    probability was reported."""
 
     text: str
     tokens: tuple[TokenProbability, ...] = ()
 
     @property
     def logprob(self) -> float | None:
-        """The natural-log probability of the piece as a whole; None where nobody told."""
+        """The natural logarithm of the probability of the whole piece; None if it was not reported."""
         return sum(token.logprob for token in self.tokens) if self.tokens else None
 
 
 class Placer:
-    """Text and tokens go in as they come, pieces come out as soon as they are certain. No text is ever lost.
+    """Takes text and tokens as they arrive, and returns pieces as soon as they are certain. No text is ever lost.
 
-    Tokens that wrote nothing of the text are left out.
+    Tokens that produced none of the text are dropped.
     """
 
     def __init__(self) -> None:
         self.rest = ""
-        """Text that waits for its tokens."""
+        """The text that waits for its tokens."""
         self._tokens: deque[TokenProbability] = deque()
 
     def feed(self, text: str, tokens: Iterable[TokenProbability] = ()) -> list[Piece]:
-        """Take more of both; the pieces that are now certain."""
+        """Take more of both, and return the pieces that are now certain."""
         self.rest += text
         self._tokens.extend(tokens)
         return self._place(final=False)
 
     def close(self) -> list[Piece]:
-        """The last pieces, when no more comes, such as at the end of a turn. More may be fed after it."""
+        """The last pieces, when nothing more belongs to them, as at the end of a turn. More may be fed afterwards."""
         pieces = self._place(final=True)
         if self.rest:
             pieces.append(Piece(self.rest))
@@ -78,18 +78,18 @@ class Placer:
                 if not self._character(pieces, final=final):
                     break
             elif not final and token.token.startswith(self.rest):
-                break  # the rest of its text is still to come
+                break  # the rest of its text has not arrived yet
             elif not self._find_again(pieces, final=final):
                 break
         return pieces
 
     def _take(self, length: int, count: int, pieces: list[Piece]) -> None:
-        """The next `length` characters are the work of the next `count` tokens."""
+        """Make a piece of the next `length` characters and the next `count` tokens."""
         pieces.append(Piece(self.rest[:length], tuple(self._tokens.popleft() for _ in range(count))))
         self.rest = self.rest[length:]
 
     def _character(self, pieces: list[Piece], *, final: bool) -> bool:
-        """Place the tokens at the front, which are parts of characters. False: more must come first."""
+        """Place the tokens at the front, which are parts of characters. False if more input is needed first."""
         data = b""
         parts = 0
         for token in self._tokens:
@@ -106,7 +106,7 @@ class Placer:
         after = self._tokens[parts].token if parts < len(self._tokens) else ""
         if not after and not final:
             return False
-        # Their bytes do not tell: what stands before the next token must be theirs.
+        # Their bytes do not match: the text before the next token must be theirs.
         length = self.rest.find(after, 0, _LONGEST_CHARACTER + len(after)) if after else len(self.rest)
         if 0 < length <= _LONGEST_CHARACTER:
             self._take(length, parts, pieces)
@@ -118,10 +118,10 @@ class Placer:
         return True
 
     def _find_again(self, pieces: list[Piece], *, final: bool) -> bool:
-        """Neither fits the other: find where they do. False: more must come first."""
+        """Text and token do not match: find where they do again. False if more input is needed first."""
         bare = self._tokens[0].token.lstrip()
         if bare and self.rest.startswith(bare) and not self.rest[:1].isspace():
-            self._take(len(bare), 1, pieces)  # the server took off the white space in front
+            self._take(len(bare), 1, pieces)  # the server stripped the leading white space
             return True
         tokens = list(islice(self._tokens, 2 * _WAITING))
         for skipped in range(len(tokens)):
@@ -142,7 +142,7 @@ class Placer:
 
 
 def _fits(text: str, tokens: Sequence[TokenProbability]) -> bool:
-    """Whether `text` begins with the first of `tokens`, and goes on with the next as far as both are there."""
+    """Whether `text` starts with the first of `tokens`, and continues with the second, as far as both are known."""
     first = tokens[0].token.lstrip() if not text[:1].isspace() else tokens[0].token
     if not first or not text.startswith(first):
         return False
@@ -159,6 +159,6 @@ def _decoded(data: bytes) -> str:
 
 
 def placed(text: str, probabilities: Iterable[TokenProbability]) -> list[Piece]:
-    """The whole of `text` in pieces, each with the tokens that wrote it."""
+    """All of `text` in pieces, each with the tokens that produced it."""
     placer = Placer()
     return [*placer.feed(text, probabilities), *placer.close()]

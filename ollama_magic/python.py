@@ -1,4 +1,4 @@
-"""The same from Python: `ask()` and `Chat`, blocking, in notebooks and in scripts. `Client` has the async forms."""
+"""The blocking Python API, for notebooks and scripts: `ask()` and `Chat`. `Client` is the asynchronous one."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class _Silent:
 
 
 def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
-    """A question from Python; `how` as for `ask`."""
+    """The reading of a question from Python; `how` as for `ask`."""
     given = {name: value for name, value in how.items() if name not in _OWN}
     settings = current().settings(by_setting(given, "ask()", (*_OWN, "prompt", "thread")), label="ask()")
     session, tools, schema = current(), _several(how.get("tools")), how.get("schema")
@@ -154,12 +154,12 @@ def _reading(prompt: str, thread: str, how: Mapping[str, Any]) -> Reading:
 
 
 def pictures(given: Any) -> tuple[Image, ...]:
-    """What `images=` was given, one or several, as pictures. Raises PromptError for what is none."""
+    """The argument of `images=`, one or several, as Images. Raises PromptError for anything that is not a picture."""
     return tuple(_image(each) for each in _several(given))
 
 
 def _several(given: Any) -> list[Any]:
-    """What was given as a list; one alone needs none around it."""
+    """The argument as a list; [] for None, and a single value need not be in a list."""
     if given is None:
         return []
     return list(given) if isinstance(given, list | tuple) else [given]

@@ -1,4 +1,4 @@
-"""A value that must never be shown, and what takes it out of texts that came from elsewhere."""
+"""Values that must never be shown, and their redaction from texts of other origin."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["KEY_NAMES", "SECRET_NAMES", "Secret", "Written", "hidden", "parse_ke
 
 KEY_NAMES: Final = ("key", "api_key", "apikey", "ollama_api_key")
 SECRET_NAMES: Final = (*KEY_NAMES, "token", "api_token", "secret", "password", "auth", "authorization", "bearer")
-"""What people call a key, and what is like one."""
+"""Names that people use for a key, and for similar secrets."""
 
 HIDDEN: Final = "***"
 _SHORTEST: Final = 4
-"""A shorter text is not taken out: it would also be found inside ordinary words."""
+"""A shorter secret is not redacted: it would also be found inside ordinary words."""
 _LONG: Final = 16
 _BEGINNING: Final = 8
-"""Of a form of at least _LONG characters so many are enough to be taken out: a message may have been cut inside it."""
+"""So many first characters of a form with at least _LONG are redacted even alone: a message may be truncated."""
 
 
 @final
 class Secret:
-    """A text that only `reveal()` gives back.
+    """A text that only `reveal()` returns.
 
     repr, str, format, dir, pickle and getstate never show it, so that a traceback, a log line, a saved notebook or
-    `%store` cannot either. Two are compared in constant time; a plain str never equals one.
+    `%store` cannot either. Two of them are compared in constant time; a plain str never equals one.
     """
 
     __slots__ = ("_value",)
@@ -45,12 +45,12 @@ class Secret:
         object.__setattr__(self, "_value", value)
 
     def reveal(self) -> str:
-        """The text itself. Call it only where it leaves for the host that may have it."""
+        """The text itself: to be sent to a host that may have it, never to be shown."""
         return self._value
 
     @property
     def is_short(self) -> bool:
-        """Whether it, or the password after a user's name, could be an ordinary word, and so stand in any text."""
+        """Whether it, or the password after a user name, could be an ordinary word, and so occur in any text."""
         return len(self._value.rpartition(":")[2]) < _BEGINNING
 
     def __bool__(self) -> bool:
@@ -102,9 +102,9 @@ def _bytes(text: str) -> bytes:
 
 @final
 class Written(str):
-    """A host as somebody wrote it: a text whose repr hides the user and password in it.
+    """A host as the user wrote it: a str whose repr hides the user and password in it.
 
-    For what shows variables: tracebacks with locals, debuggers, `vars()`. It is not pickled, as a Secret is not.
+    Protects it in tracebacks with locals, debuggers and `vars()`. Like a Secret it cannot be pickled.
     """
 
     __slots__ = ()
@@ -125,9 +125,9 @@ class Written(str):
 
 
 def hidden(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` by setting's name, with a key as a Secret, and a host that has a password as Written.
+    """`values` by setting's name, with keys as Secret, and hosts with credentials as Written.
 
-    A key by another name is one too: so it is not shown where it is refused.
+    This includes keys under other names, so that they are not shown when they are refused.
     """
     found = dict(values)
     for name, value in values.items():
@@ -141,7 +141,7 @@ def hidden(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_keys(options: Iterable[object]) -> None:
-    """Raises SettingsError where one of these names of a model's options is that of a key: any server would get it."""
+    """Raise SettingsError if one of these model option names is that of a key: any server would receive it."""
     for name in options:
         if str(name).lower() in SECRET_NAMES:
             raise SettingsError(
@@ -151,9 +151,9 @@ def refuse_keys(options: Iterable[object]) -> None:
 
 
 def parse_key(text: str) -> Secret:
-    """An API key as typed, pasted or found in the environment: trimmed of spaces and quotes.
+    """An API key as typed, pasted or found in the environment, stripped of spaces and quotes.
 
-    Raises SettingsError, without echoing the key, where it could not be sent as an HTTP header.
+    Raises SettingsError, without echoing the key, if it could not be sent in an HTTP header.
     """
     key = text.strip().strip("\"'").strip()
     problem = _problem_of(key)
@@ -181,10 +181,10 @@ def _problem_of(key: str) -> str:
 
 
 def redact(text: str, secrets: Iterable[Secret | None]) -> str:
-    """`text` with every one of `secrets` replaced by ***, also inside JSON, HTML or a URL, and the parts of a header.
+    """`text` with each of `secrets` replaced by ***, also escaped as in JSON, HTML or a URL, and without its scheme.
 
-    For what a server sends back: an error body that echoes the Authorization header must not print the key. The
-    beginning of a long one goes too, since a text may have been cut in the middle of it.
+    For a server's responses: an error body that echoes the Authorization header must not print the key. The beginning
+    of a long secret is replaced too, since a text may be truncated in the middle of it.
     """
     forms: set[str] = set()
     for secret in secrets:
@@ -196,7 +196,7 @@ def redact(text: str, secrets: Iterable[Secret | None]) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """What of `value` may stand in a text: all of it, without its scheme word, a Basic value decoded, a password."""
+    """The forms of `value` to redact: complete, without its scheme, decoded if it is Basic, and its password."""
     scheme, _, credentials = value.partition(" ")
     found = {value, credentials}
     if scheme.lower() == "basic":
@@ -211,7 +211,7 @@ def _forms(value: str) -> set[str]:
 
 
 def _without(text: str, form: str) -> str:
-    # Where a scheme word or a user's name comes first, the beginning is no secret.
+    # If a scheme or a user name comes first, the beginning is not secret.
     whole = len(form) < _LONG or " " in form or ":" in form
     start = re.compile("".join(map(_written, form if whole else form[:_BEGINNING])))
     kept, at = [], 0
@@ -227,7 +227,7 @@ def _without(text: str, form: str) -> str:
 
 
 def _written(sign: str) -> str:
-    """A pattern for a character as it stands in plain text, and as JSON, HTML, Markdown and URLs may write it."""
+    """A pattern for a character in plain text, and as JSON, HTML, Markdown and URLs may escape it."""
     if sign.isascii() and sign.isalnum():
         return sign
     code = ord(sign)

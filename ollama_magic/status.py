@@ -1,4 +1,4 @@
-"""The status card: what is set, what answers, and how to mend what does not."""
+"""The status card: what is set, what responds, and how to fix what does not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Row = tuple[str, str] | tuple[str, str, str]
 
 
 def card(session: Session) -> Card:
-    """Mode, server, key, models and engine: what is there, and for each problem its repair."""
+    """The state of mode, server, key, models, engine and last answer, each problem with its remedy."""
     settings = session.settings()
     found = bridge.shared().run(_look(session, settings))
     rows: list[Row] = [("mode", mode_line(settings))]
@@ -53,7 +53,7 @@ def card(session: Session) -> Card:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was seen, each as its value or the error that came instead; None where it was not asked for."""
+    """The results of the checks, each a value or the error raised instead; None for those that were not made."""
 
     host: str
     version: str | OllamaMagicError | None = None
@@ -63,8 +63,8 @@ class _Found:
 
 
 async def _look(session: Session, settings: Settings) -> _Found:
-    """Ask all there is to ask, at the same time."""
-    # ollama.com looks at the key when it lists its models; for any other server it has to be asked besides.
+    """Send all requests concurrently."""
+    # ollama.com checks the key when it lists its models; with any other server it has to be asked separately.
     key = _try(session.check_key(settings.key)) if settings.key and settings.mode != "cloud" else _nothing()
     if settings.mode == "embedded":
         return _Found("", key=await key)
@@ -74,7 +74,7 @@ async def _look(session: Session, settings: Settings) -> _Found:
         return _Found("", models=error, key=await key)
     local = settings.mode == "local"
     async with Client(settings) as client:
-        # ollama.com tells no version; a daemon tells one even where it lists no models.
+        # ollama.com reports no version; a daemon reports one even if listing its models fails.
         version, models, running, checked = await asyncio.gather(
             _try(client.version()) if local else _nothing(),
             _try(client.tags()),
@@ -111,7 +111,7 @@ def _server_row(settings: Settings, found: _Found) -> Row:
 
 
 def _repair(settings: Settings, problem: OllamaMagicError) -> str:
-    """What to do about a server that does not answer; on this machine it can be told whether there is one to start."""
+    """What to do about a server that does not answer; on this machine depending on whether Ollama is installed."""
     if not isinstance(problem, Unreachable) or settings.mode != "local" or not daemon.is_mine(settings.host):
         return problem.hint
     if daemon.find_program() is None:
@@ -166,5 +166,5 @@ def _engine_row(settings: Settings) -> Row:
 
 
 def mode_line(settings: Settings) -> str:
-    """The mode in one line: its name, where it was set, and what it means."""
+    """The mode in one line: its name, its origin, and what it means."""
     return f"{settings.mode} ({settings.origin('mode')}): {meaning_of(settings)}"

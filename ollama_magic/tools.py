@@ -1,7 +1,7 @@
-"""Notebook functions as tools: found by name, described to the model, called with what it gives.
+"""Notebook functions as tools: found by name, described to the model, called with its arguments.
 
-A tool runs in the caller's thread, so that an interrupt reaches it; whatever fails becomes a result that the model
-can read. Only an interrupt, or the cancelling of an async tool, passes through.
+A tool runs in the caller's thread, so that an interrupt reaches it; any failure becomes a result that the model can
+read. Only an interrupt, GeneratorExit, and the cancellation of an async tool are raised.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_RESULT", "Outcome", "Tool", "refused", "run_tool", "tools_from"]
 
 LONGEST_RESULT: Final = 8000
-"""How many characters of a result a model is shown, if not told otherwise."""
+"""How many characters of a result a model is shown by default."""
 
 _MOST_YIELDED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that a model may call. `schema` is what the model is shown of it."""
+    """A function that a model may call. `schema` describes it to the model."""
 
     name: str
     function: Callable[..., Any] = field(repr=False)
@@ -43,7 +43,8 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call: `text` is for the model, `value` what the function gave, `error` why it failed, or ""."""
+    """The outcome of one call: `text` is for the model, `value` what the function returned (None if it failed), `error`
+    why it failed, or ""."""
 
     call: ToolCall
     text: str
@@ -57,7 +58,7 @@ class Outcome:
 
     @property
     def message(self) -> Message:
-        """The turn that tells the model."""
+        """The message that reports it to the model."""
         return Message("tool", self.text, tool_name=self.call.name, tool_call_id=self.call.id)
 
 
@@ -65,9 +66,10 @@ class Outcome:
 
 
 def tools_from(namespace: Mapping[str, Any], names: Sequence[str | Tool | Callable[..., Any]]) -> list[Tool]:
-    """The tools that `names` stand for: functions, their names, `object.method`, or the name of a list of functions.
+    """The tools that `names` refer to: functions, their names, `object.method`, or the name of a list of functions.
 
-    Raises SettingsError, with the nearest name, for what is unknown or cannot be called; nothing is called.
+    Raises SettingsError for what is unknown (with the nearest name) or not callable, and for two functions with one
+    name. No function is called.
     """
     found: dict[str, Tool] = {}
     for wanted in names:
@@ -127,7 +129,7 @@ def _known(namespace: Mapping[str, Any]) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    # Two reads of a bound method are two objects, which are equal; but == of any object at all may be odd.
+    # Each access to a bound method creates a new, equal object; but the == of other objects may do anything.
     return one is other or (inspect.ismethod(one) and inspect.ismethod(other) and one == other)
 
 
@@ -148,10 +150,10 @@ def run_tool(
     describe: Callable[[Any], str] = repr,
     longest: int = LONGEST_RESULT,
 ) -> Outcome:
-    """Call the tool that `call` names, in this thread, and give what came of it; failures are outcomes too.
+    """Call the tool that `call` names, in this thread, and return its outcome, also if it fails.
 
-    `run_async` runs what an async tool returns; `describe` makes text of a value that has no form in JSON.
-    KeyboardInterrupt and asyncio.CancelledError pass through.
+    `run_async` runs the awaitable of an async tool; `describe` makes text of a value that JSON cannot encode; `longest`
+    limits the text, in characters. Raises KeyboardInterrupt, GeneratorExit and asyncio.CancelledError only.
     """
     among = [tools] if isinstance(tools, Tool) else list(tools)
     tool = next((each for each in among if each.name == call.name), None)
@@ -199,12 +201,12 @@ async def _first_of(values: Any) -> list[Any]:
 def _words(error: BaseException) -> str:
     try:
         return str(error) or "no message"
-    except Exception:  # its own __str__ fails
+    except Exception:  # its __str__ fails
         return "(its message cannot be read)"
 
 
 def _line_of(error: BaseException, tool: Tool) -> str:
-    """Where in the tool itself it happened."""
+    """The line of the tool's own code that `error` came through, for a message; "" if it is not known."""
     code = getattr(inspect.unwrap(tool.function), "__code__", None)
     trace, line = error.__traceback__, 0
     while trace is not None:
@@ -225,7 +227,7 @@ def _text(value: Any, describe: Callable[[Any], str]) -> str:
         pass
     try:
         return describe(value)
-    except Exception as error:  # a repr that fails must not lose that the call went well
+    except Exception as error:  # a failing repr must not hide that the call succeeded
         return f"Done; the {type(value).__name__} that it returned cannot be shown ({type(error).__name__})."
 
 
