@@ -1,4 +1,4 @@
-"""Who wants to know that something has changed: callbacks that are held weakly and cannot hurt whoever tells them."""
+"""Listeners for changes: callbacks that are weakly referenced, and whose errors do not reach the notifier."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ __all__ = ["Listener", "Listeners"]
 
 
 class Listener(Protocol):
-    """Called in whichever thread changes something, so it must be quick, and wait for nothing."""
+    """Called in the thread that makes the change, so it must be quick and must not block."""
 
     def __call__(self, what: str, name: str) -> None: ...
 
 
 class Listeners:
-    """Callbacks that live as long as their owners do."""
+    """Callbacks that are kept only as long as their owners live."""
 
     def __init__(self) -> None:
         self._references: list[Callable[[], Listener | None]] = []
 
     def add(self, listener: Listener) -> None:
-        """Tell `listener` from now on: a function, or a method, which does not keep its object alive."""
+        """Notify `listener` of changes: a function or a method, which is not kept alive, nor is the method's object."""
         method = hasattr(listener, "__self__")
         self._references.append(weakref.WeakMethod(listener) if method else weakref.ref(listener))
 
     def tell(self, what: str, name: str = "") -> None:
-        """Tell everybody who still lives. What a listener raises is its own affair."""
+        """Notify the listeners that are still alive. Exceptions that they raise are ignored."""
         living = [(reference, reference()) for reference in self._references]
-        # In place and by identity: another thread may have added one meanwhile.
+        # In place, and only the dead ones: another thread may have added one meanwhile.
         for reference in [reference for reference, listener in living if listener is None]:
             self._references.remove(reference)
         for _, listener in living:
             if listener is not None:
                 try:
                     listener(what, name)
-                except Exception:  # a panel that fails must not break the cell that changed a setting
+                except Exception:  # a failing panel must not break the cell that changed a setting
                     continue

@@ -1,4 +1,4 @@
-"""What is looked up to better an error: the names that a server has and that look like an unknown one."""
+"""Look-ups that add detail to an error: the names on a server that are similar to an unknown one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["names_near"]
 
 _QUICK_S: Final = 2.0
-"""For questions that only help another one."""
+"""The timeout of a request that only improves an error message."""
 
 
 async def names_near(name: str, asked: Awaitable[Sequence[Model]]) -> list[str]:
-    """At most three names of the models in `asked` that look like `name`; none where they cannot be had quickly."""
+    """At most three names of the models in `asked` that are similar to `name`; none if they do not arrive quickly."""
     try:
         async with asyncio.timeout(_QUICK_S):
             names = [model.name for model in await asked]
@@ -33,5 +33,5 @@ async def names_near(name: str, asked: Awaitable[Sequence[Model]]) -> list[str]:
 
 
 def _compared(name: str) -> str:
-    """The tag that everything has makes nothing alike."""
+    """`name` as compared, without the default tag, which would make all names look similar."""
     return full_name(name).removesuffix(":latest")

@@ -1,4 +1,4 @@
-"""A server's models: what they are good for, which one answers, and having more or fewer of them."""
+"""A server's models: which can chat, which one answers by default; and pulling, removing and copying them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _EMBEDDING_FAMILIES: Final = ("bert", "nomic-bert", "gte", "jina-bert")
 
 
 def can_chat(model: Model) -> bool:
-    """Whether a model writes text, rather than embeddings alone; by its family where the server is too old to say."""
+    """Whether a model generates text, not only embeddings; judged by family and name if the server is too old to say.
+    """
     if model.capabilities:
         return "completion" in model.capabilities or "embedding" not in model.capabilities
     family = model.family.lower()
@@ -32,11 +33,11 @@ def can_chat(model: Model) -> bool:
 
 
 async def choose_model(client: Client) -> str:
-    """The model to use where none was named.
+    """The model to use if none is named.
 
-    Local: one that is in memory already, else the one that was changed last. Cloud: the first of the documented
-    catalogue that is there, else the first of the list. Models that only embed are passed over.
-    Raises SettingsError where there is none, and what `Client.tags` raises.
+    Local: one that is already in memory, else the one modified last. Cloud: the first of the documented catalogue that
+    is listed, else the first listed. Models for embeddings only are skipped. Embedded: the built-in model.
+    Raises SettingsError if there is none, and what `Client.tags` raises.
     """
     if client.settings.mode == "embedded":
         return (await client.tags())[0].name
@@ -62,10 +63,10 @@ async def _running(client: Client) -> list[str]:
     try:
         return [model.name for model in await client.ps()]
     except OllamaMagicError:
-        return []  # not every server tells; the list of all models decides then
+        return []  # not every server reports them; the list of all models decides then
 
 
-# ---- having more or fewer --------------------------------------------------------------------------------------
+# ---- pull, remove, copy ----------------------------------------------------------------------------------------
 
 _RESUMES: Final = "Pull it again: it goes on from what the server has kept."
 
@@ -76,8 +77,8 @@ async def pull(client: Client, name: str) -> AsyncGenerator[PullProgress, None]:
     `PullProgress.done` and `.total` are bytes; None while the server only reports a status. The last value has
     `success`. Closing the generator or cancelling its reader closes the connection, which stops the download; a later
     pull resumes it, also after an error.
-    Raises Unsupported where the client's mode has no models to pull, ModelNotFound, Unreachable, Stalled, Incomplete
-    where the server ends without saying that it is done, and other ResponseErrors, such as for a full disk.
+    Raises Unsupported if the client's mode has no models to pull, ModelNotFound, Unreachable, Stalled, Incomplete if
+    the stream ends without reporting success, and other ResponseErrors, such as for a full disk.
 
     Source: ollama docs/api.md, "Pull a Model"
     """
@@ -104,24 +105,24 @@ async def pull(client: Client, name: str) -> AsyncGenerator[PullProgress, None]:
 
 
 async def remove(client: Client, name: str) -> None:
-    """Take model `name` off the disk of the client's server. Raises Unsupported in mode cloud and embedded."""
+    """Delete model `name` from the disk of the client's server. Raises Unsupported in modes cloud and embedded."""
     needs_a_server(client.settings.mode, "remove", name)
     await client.delete(name)
 
 
 async def copy(client: Client, source: str, destination: str) -> None:
-    """Give model `source` the name `destination` as well. Raises Unsupported in mode cloud and embedded."""
+    """Give model `source` the name `destination` as well. Raises Unsupported in modes cloud and embedded."""
     needs_a_server(client.settings.mode, "copy", source)
     await client.copy(source, destination)
 
 
 def _may_rest(obj: dict[str, Any]) -> bool:
-    """Whether the server may be silent for long after `obj`: it says nothing while it verifies what it downloaded."""
+    """Whether the server may be silent for long after `obj`: it reports nothing while it verifies the download."""
     return not obj.get("digest")
 
 
 def needs_a_server(mode: str, what: str, name: str) -> None:
-    """Raise Unsupported, saying why `name` cannot be pulled, removed or copied, in mode cloud and embedded."""
+    """Raise Unsupported, saying why `name` cannot be pulled, removed or copied, in modes cloud and embedded."""
     if mode == "cloud":
         raise Unsupported(
             f"there is nothing to {what} in mode cloud: {name} and the others run at ollama.com, by name",

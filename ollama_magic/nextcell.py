@@ -1,4 +1,4 @@
-"""Code from an answer into the next cell. It is put there to be read and run by a person; it is never run from here."""
+"""Puts code from an answer into the next cell, for the user to read and run; it is never run from here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .render import say
 
 __all__ = ["code_in", "offer_code"]
 
-# Deeper in than Markdown allows too: models put code into lists.
+# Also indented deeper than Markdown allows: models put code into lists.
 _FENCE = re.compile(
     r"^([ \t]*)(`{3,}(?=[^`\n]*$)|~{3,})[ \t]*([^\s`]*)[^\n]*\n(.*?)(?:^[ \t]*\2[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
@@ -19,9 +19,9 @@ _PYTHON = ("python", "python3", "py", "ipython", "ipython3")
 
 
 def code_in(text: str) -> str:
-    """The fenced code blocks of an answer, one after another; the whole text where it has no fence but is Python.
+    """The fenced code blocks of an answer, joined by blank lines; the whole text if it has no fence but is Python.
 
-    Where blocks are marked as Python, the others (a shell's commands, the output to expect) are left out.
+    If any blocks are marked as Python, the others (shell commands, expected output) are left out.
     """
     text = text.replace("\r\n", "\n")
     blocks = [(match[3].lower().strip("{}."), _outdented(match[4], match[1])) for match in _FENCE.finditer(text)]
@@ -33,7 +33,7 @@ def code_in(text: str) -> str:
 
 
 def _outdented(block: str, indent: str) -> str:
-    """A block without the indentation of its fence."""
+    """A block without its fence's indentation."""
     lines = block.rstrip().split("\n")
     return "\n".join(line.removeprefix(indent) if line.strip() else "" for line in lines)
 
@@ -43,14 +43,14 @@ def _is_python(text: str) -> bool:
 
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two for a text that nests too deep
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two if it nests too deeply
         return False
-    # A single word or sentence that happens to parse is prose.
+    # A word or sentence that happens to parse as an expression is prose.
     return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body)
 
 
 def offer_code(shell: Any, text: str) -> None:
-    """Put the code of an answer into the next cell (in a terminal: the next prompt), or print it in a plain script."""
+    """Put the code of an answer into the next cell (in a terminal: the next prompt); in a plain script print it."""
     code = code_in(text)
     if not code:
         say(shell, "There is no code in the answer.")

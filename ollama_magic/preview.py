@@ -1,4 +1,4 @@
-"""`--dry-run`: exactly what would be sent, and what each part of it costs. Nothing is sent."""
+"""`--dry-run`: exactly what would be sent, and how many tokens each part costs. No prompt is sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_PICTURE = 40
 def preview(session: Session, question: Question, settings: Settings) -> Preview:
     """The address, each message and variable with its estimated tokens, and the JSON body.
 
-    Raises what asking would raise before it sends anything.
+    Raises what asking would raise before it sends a prompt.
     """
     own = engine.model_name(settings) if settings.mode == "embedded" else ""
     request = question.request(settings, settings.model or own)
@@ -77,7 +77,7 @@ def _pictures(count: int) -> str:
 
 
 def _shortened(value: Any) -> Any:
-    """The body with pictures cut short: base64 tells a reader nothing."""
+    """The body with pictures abbreviated: base64 is of no use to a reader."""
     if isinstance(value, dict):
         return {name: _shortened(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""One question on its way: what is asked, with what, and how its answer is kept. A value; nothing happens here."""
+"""A question: what is asked, with what, and how its answer is kept. A value, without behaviour or I/O."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ALTERNATIVES", "CachePolicy", "Question", "Transcript"]
 
 MOST_ALTERNATIVES = 20
-"""More alternatives for a token Ollama refuses to tell."""
+"""The most alternatives for a token that Ollama accepts in a request."""
 
 CachePolicy = Literal["off", "use", "refresh"]
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The conversation that a question belongs to: its name, the cell that asks, and whether it begins anew."""
+    """The conversation that a question belongs to: its name, the cell that asks, and whether it starts over."""
 
     name: str
     cell: str = ""
@@ -34,7 +34,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt with all that goes with it. `included` is what of the notebook stands in it, with estimated tokens.
+    """A prompt with everything it needs. `included` lists what it contains of the notebook, with estimated tokens.
 
     `top_logprobs`: how many alternatives to report for each token, 0 to 20; None for no probabilities at all.
     """
@@ -61,11 +61,11 @@ class Question:
 
     @property
     def user(self) -> Message:
-        """The turn that asks."""
+        """The user's message."""
         return Message("user", self.prompt, images=self.images)
 
     def request(self, settings: Settings, model: str) -> Request:
-        """What is sent to `model`: system prompt, history, the question; with the settings' options."""
+        """The request to `model`: system prompt, history and question, with the settings' options."""
         system = (Message("system", settings.system),) if settings.system else ()
         wanted: Any = None
         if self.shape is not None:

@@ -1,4 +1,4 @@
-"""An answer from the cache, or a fresh one that is put there."""
+"""An answer from the cache, or a fresh one that is stored there."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _DIGEST_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Where to look and for what: `request` is the question as it was asked, its model "" where none was named."""
+    """What to look up in which cache: `request` is the question as asked, with model "" if none was named."""
 
     cache: Cache
     request: Request
     settings: Settings
     used: dict[str, None] = field(default_factory=dict)
-    """The keys of answers that this kernel kept or replayed, in order."""
+    """The keys of the answers that this kernel stored or replayed, in order."""
 
     async def digest(self) -> str:
-        """The digest of the model as it is installed now; "" where nobody can tell, such as without a server."""
+        """The digest of the model as installed now; "" if unknown, as without a server, and outside of mode local."""
         if self.settings.mode != "local" or not self.request.model:
             return ""
         wanted = full_name(self.request.model)
@@ -49,9 +49,9 @@ class Recall:
 async def remembered(
     fresh: AsyncGenerator[Event | ToolWork, None], recall: Recall, *, refresh: bool
 ) -> AsyncGenerator[Event | ToolWork, None]:
-    """The answer as it was recorded, if it was; else `fresh`, recorded as it comes.
+    """The recorded answer, if there is one; else `fresh`, recorded as it arrives.
 
-    A cache that cannot be used costs a notice, never an answer.
+    An unusable cache leads to a notice, never to the loss of an answer.
     """
     async with aclosing(fresh):
         key = key_of(recall.request, await recall.digest())

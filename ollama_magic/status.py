@@ -48,7 +48,7 @@ def card(session: Session) -> Card:
     return Card("ollama_magic", rows, note="All options and commands: %ollama help")
 
 
-# ---- looking ---------------------------------------------------------------------------------------------------
+# ---- checks ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Found:
 
 async def _look(session: Session, settings: Settings) -> _Found:
     """Send all requests concurrently."""
-    # ollama.com checks the key when it lists its models; with any other server it has to be asked separately.
+    # In mode cloud, listing the models tests the key; in the other modes the cloud is asked separately.
     key = _try(session.check_key(settings.key)) if settings.key and settings.mode != "cloud" else _nothing()
     if settings.mode == "embedded":
         return _Found("", key=await key)
@@ -97,7 +97,7 @@ async def _try(asked: Coroutine[Any, Any, T]) -> T | OllamaMagicError:
         return Unreachable(f"no answer within {_ASK_S:g} s", hint="The server may be busy: try again in a moment.")
 
 
-# ---- telling ---------------------------------------------------------------------------------------------------
+# ---- rows of the card ------------------------------------------------------------------------------------------
 
 
 def _server_row(settings: Settings, found: _Found) -> Row:

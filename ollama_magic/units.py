@@ -1,4 +1,4 @@
-"""Sizes, speeds and times for people."""
+"""Sizes, counts and times as text for people."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def counted(number: int, what: str) -> str:
 
 
 def left_text(seconds: float | None) -> str:
-    """What is left of a wait: "40 s left", "3 min left", "2 h 5 min left"; "" where nobody can say."""
+    """The rest of a wait: "40 s left", "3 min left", "2 h 5 min left", "3 days left"; "" if unknown."""
     if seconds is None or not 0 < seconds < 1e7:
         return ""
     if seconds < 99.5:
@@ -43,7 +43,7 @@ def left_text(seconds: float | None) -> str:
 def ago(when: datetime | None, now: datetime | None = None) -> str:
     """How long ago `when` was: "just now", "3 days ago", "2 years ago"; "" for None.
 
-    A time in the future, by a clock that is wrong, is given as its date.
+    A time more than an hour in the future, from a wrong clock, is given as its date.
     """
     if when is None:
         return ""
@@ -59,7 +59,7 @@ def ago(when: datetime | None, now: datetime | None = None) -> str:
 
 
 def until_text(when: datetime | None, now: datetime | None = None) -> str:
-    """How long it is until `when`: "4 min 10 s", "for ever" beyond a hundred years, "any moment" when it is over."""
+    """How long it is until `when`: "4 min 10 s", "for ever" beyond a hundred years, "any moment" once it has passed."""
     if when is None:
         return ""
     left = when - (now or datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Ollama's web search and page fetch as two tools. They are the cloud's, so they need its key, whatever the mode.
+"""Ollama's web search and page fetch as two tools. They run in the cloud, so they need its key in every mode.
 
 Source: ollama docs, "Web search" (POST /api/web_search, POST /api/web_fetch)
 """
@@ -21,11 +21,11 @@ __all__ = ["web_tools"]
 _SEARCH_S = 60.0
 _MOST_RESULTS = 10
 _CHARACTERS = 6000
-"""How much of a page, or of all that was found, a model is given to read."""
+"""How many characters of a page, or of all search results together, a model is given."""
 
 
 def web_tools(settings: Settings) -> tuple[Tool, ...]:
-    """`web_search` and `web_fetch`, asked of the cloud with the key. Raises SettingsError where no key is set."""
+    """`web_search` and `web_fetch`, which ask the cloud with the key. Raises SettingsError if no key is set."""
     if not settings.key:
         raise SettingsError(
             "--web searches with your Ollama key, and none is set",
@@ -51,7 +51,7 @@ def web_tools(settings: Settings) -> tuple[Tool, ...]:
         found = ask("/api/web_search", body)
         listed = found.get("results") if isinstance(found, dict) else None
         results = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-        room = _CHARACTERS // max(1, len(results))  # else the first pages leave none for the others
+        room = _CHARACTERS // max(1, len(results))  # else the first pages would use it up
         return [{name: str(each.get(name, ""))[:room] for name in ("title", "url", "content")} for each in results]
 
     def web_fetch(url: str) -> dict[str, Any]:
