@@ -24,8 +24,7 @@ _EMBEDDING_FAMILIES: Final = ("bert", "nomic-bert", "gte", "jina-bert")
 
 
 def can_chat(model: Model) -> bool:
-    """Whether a model generates text, not only embeddings; judged by family and name if the server is too old to say.
-    """
+    """Whether a model generates text, not only embeddings; on servers too old to say, judged by its family and name."""
     if model.capabilities:
         return "completion" in model.capabilities or "embedding" not in model.capabilities
     family = model.family.lower()

@@ -1,4 +1,4 @@
-"""A question: what is asked, with what, and how its answer is kept. A value, without behaviour or I/O."""
+"""A question: what is asked, with what, and how its answer is kept. A value; no I/O."""
 
 from __future__ import annotations
 
