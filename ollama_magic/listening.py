@@ -24,7 +24,7 @@ class Listeners:
         self._references: list[Callable[[], Listener | None]] = []
 
     def add(self, listener: Listener) -> None:
-        """Notify `listener` of changes: a function or a method, which is not kept alive, nor is the method's object."""
+        """Notify `listener`, a function or a method, of changes. Neither it nor the method's object is kept alive."""
         method = hasattr(listener, "__self__")
         self._references.append(weakref.WeakMethod(listener) if method else weakref.ref(listener))
 

@@ -192,7 +192,7 @@ def _ask_user(text: str) -> str:
 
 
 def _look_again(session: Session, settings: Settings) -> None:
-    """List the models again, for completion and the panels."""
+    """List the models again for completion, and notify the panels."""
     try:
         bridge.shared().run(session.models(settings), _ASK_S)
     except (OllamaMagicError, TimeoutError):

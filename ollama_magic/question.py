@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ALTERNATIVES", "CachePolicy", "Question", "Transcript"]
 
 MOST_ALTERNATIVES = 20
-"""The most alternatives for a token that Ollama accepts in a request."""
+"""The most alternatives per token that Ollama accepts."""
 
 CachePolicy = Literal["off", "use", "refresh"]
 

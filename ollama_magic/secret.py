@@ -26,7 +26,7 @@ _SHORTEST: Final = 4
 """A shorter secret is not redacted: it would also be found inside ordinary words."""
 _LONG: Final = 16
 _BEGINNING: Final = 8
-"""So many first characters of a form with at least _LONG are redacted even alone: a message may be truncated."""
+"""This many leading characters of a form of _LONG or more are redacted even alone: a message may be truncated."""
 
 
 @final
@@ -181,7 +181,7 @@ def _problem_of(key: str) -> str:
 
 
 def redact(text: str, secrets: Iterable[Secret | None]) -> str:
-    """`text` with each of `secrets` replaced by ***, also escaped as in JSON, HTML or a URL, and without its scheme.
+    """`text` with each of `secrets` replaced by ***, also escaped as in JSON, HTML or a URL, and without "Bearer".
 
     For a server's responses: an error body that echoes the Authorization header must not print the key. The beginning
     of a long secret is replaced too, since a text may be truncated in the middle of it.
