@@ -1,13 +1,13 @@
-"""When to repaint what: the first token at once, then about ten times a second, and never more than is worth it.
+"""A streaming answer in a notebook: the first token is painted immediately, then at most ten repaints a second.
 
-Pure: a clock and a sink are given. Two ways of showing, because a cell may hold more than our answer:
+Pure: the clock and the sink are injected. There are two modes, as a cell may hold more than this answer:
 
-- The whole cell is ours: finished chunks are frozen, each in an output of its own, and only the live tail is repainted.
-  When it is over, all of it is replaced by one output.
-- Otherwise: one output, repainted as a whole, at intervals that grow with its size.
+- The cell holds only this answer: finished chunks are frozen in outputs of their own, and only the live tail is
+  repainted. At the end one output replaces them all.
+- Otherwise: a single output, repainted completely, at intervals that grow with its size.
 
-A repaint waits until enough new text has come for the bytes it costs (`_WORTH` times at most), or until the reader has
-waited long enough; and rendering may take only a part of the time.
+A repaint waits until there is enough new text for the size of the last one (`_WORTH` times the text at most), or until
+the reader has waited long enough; and painting may take only a share of the time.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveView", "Sink", "ViewSettings"]
 
-_WORTH = 64  # bytes of repaint for a character of new text
-_PATIENCE = 0.2  # seconds after which new text is shown whatever it costs
-_RATE = 25_000  # characters a second beyond which patience grows; twice that where all of the text is repainted
-_MAX_LIVE = 400_000  # beyond it only the end is shown until the answer is whole
+_WORTH = 64  # the most characters of HTML to repaint for a character of new text
+_PATIENCE = 0.2  # seconds before a repaint for less text than that; more if `_RATE` demands it
+_RATE = 25_000  # characters a second that such repaints may send; twice that if all of the text is repainted
+_MAX_LIVE = 400_000  # characters; of a longer answer only the end is shown until it is complete
 _THINKING_SHOWN = 400
 
 
 class ViewSettings(Protocol):
-    """What of the settings a view needs."""
+    """The settings that a view needs."""
 
     @property
     def format(self) -> str: ...
@@ -55,7 +55,7 @@ class ViewSettings(Protocol):
 
 
 class Sink(Protocol):
-    """Where outputs go. The last one added is the one that is updated."""
+    """Where outputs go. `update` changes the last one added."""
 
     def add(self, bundle: Bundle) -> None: ...
     def update(self, bundle: Bundle) -> None: ...
@@ -64,7 +64,7 @@ class Sink(Protocol):
 
 
 class LiveView:
-    """Shows one answer in a notebook while it arrives, and leaves one output behind."""
+    """Shows one answer in a notebook while it streams, and leaves a single output."""
 
     def __init__(
         self,
@@ -80,17 +80,17 @@ class LiveView:
         self._filter = ControlFilter()
         self._splitter = Splitter(lines=self._form != "markdown")
         self._chunks: list[Chunk] = []  # finished, not yet painted
-        self._flow: TokenFlow | None = None  # where probabilities were asked for
-        self._frozen: list[str] = []  # one output: the HTML of its finished chunks
+        self._flow: TokenFlow | None = None  # only if probabilities were requested
+        self._frozen: list[str] = []  # with a single output: the HTML of the finished chunks
         self._notices: list[str] = []
-        self._tools: list[str] = []  # HTML of calls that were made, not yet painted for good
+        self._tools: list[str] = []  # HTML of tool results not yet in a frozen output
         self._thinking = ""
         self._words = 0
         self._tokens = 0
         self._progress: tuple[Progress, float] | None = None
         self._first = self._latest = 0.0
-        self._painted = False  # anything at all
-        self._urgent = False  # the first token
+        self._painted = False  # anything has been painted
+        self._urgent = False  # the first token is not painted yet
         self._open = False  # the last output may still be updated
         self._next = 0.0
         self._last = 0.0
@@ -100,7 +100,7 @@ class LiveView:
         self._phase_shown = ""
 
     def show(self, events: Sequence[Event]) -> None:
-        """Take what arrived, nothing for a tick, and repaint if it is time to."""
+        """Take new events, none for a tick of the clock, and repaint if it is time to."""
         now = self._clock()
         for event in events:
             self._take(event, now)
@@ -108,7 +108,7 @@ class LiveView:
             self._paint(now)
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
-        """Leave the one output that is kept; `error` is shown by whoever raises it, here it is only marked."""
+        """Leave the final output. The caller raises `error`; here only the marks of the answer show it."""
         nothing = not (answer.text.strip() or answer.thinking.strip() or answer.tool_calls or answer.notices)
         if error is not None and nothing and (self._whole or not self._painted):
             if self._painted:
@@ -122,7 +122,7 @@ class LiveView:
         else:
             self._sink.update(bundle)
 
-    # ---- taking ------------------------------------------------------------------------------------------------
+    # ---- events ------------------------------------------------------------------------------------------------
 
     def _take(self, event: Event, now: float) -> None:
         if isinstance(event, Text):
@@ -132,7 +132,7 @@ class LiveView:
                 self._flow.feed(event.text, event.probabilities)
         elif isinstance(event, Thinking):
             self._arrived(now, len(event.text) if not self._splitter.length else 0)
-            goes_on = self._thinking[-1:].strip() and event.text[:1].strip()  # with the word before it
+            goes_on = self._thinking[-1:].strip() and event.text[:1].strip()  # continues the previous word
             self._words += len(event.text.split()) - bool(goes_on)
             joined = self._thinking + event.text
             self._thinking = joined[-_THINKING_SHOWN:] if len(joined) > 4 * _THINKING_SHOWN else joined
@@ -174,7 +174,7 @@ class LiveView:
         self._unpainted += size
         self._changed = True
 
-    # ---- when --------------------------------------------------------------------------------------------------
+    # ---- timing ------------------------------------------------------------------------------------------------
 
     def _is_due(self, now: float) -> bool:
         if self._urgent:
@@ -182,7 +182,7 @@ class LiveView:
         if now < self._next:
             return False
         if not self._changed:
-            # Only the clock has moved: a phase that counts seconds.
+            # Only time has passed, which matters to a phase that counts seconds.
             return self._painted and now >= self._last + 1 and self._phase(now) != self._phase_shown
         if self._unpainted * _WORTH >= self._last_size or not self._unpainted:
             return True
@@ -227,7 +227,7 @@ class LiveView:
 
     def _put(self, html: str) -> int:
         html = wrap(html)
-        # A front end without HTML has nothing to update either: it gets the text at the end.
+        # A front end without HTML cannot update an output either: it gets the text at the end.
         bundle: Bundle = ({"text/html": html, "text/plain": " "}, {})
         if self._open:
             self._sink.update(bundle)

@@ -1,11 +1,11 @@
-"""A model's Markdown as HTML that can do nothing but be read.
+"""A model's Markdown as safe, inert HTML.
 
-JupyterLab puts trusted Markdown into the page unsanitised, and the output of a cell that was just run is trusted. So no
-front end ever parses a model's Markdown: it is parsed here, with raw HTML switched off, and written by the functions
-below. They are the only source of tags and attributes, and every text passes `escape`. What they can emit is listed
-in ELEMENTS, which the tests hold against every output.
+JupyterLab inserts trusted Markdown into the page unsanitised, and the output of a cell just run is trusted. So a front
+end never gets a model's raw Markdown: it is parsed here, with raw HTML disabled, and rendered by the functions below.
+They are the only source of tags and attributes, and all text passes through `escape`. ELEMENTS lists what they can
+emit; the tests check every output against it.
 
-Links lead to http, https and mailto only; a picture becomes a link to it and is not loaded.
+Only http, https and mailto links are kept; an image becomes a link to it and is not loaded.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["ELEMENTS", "MAX_MARKDOWN", "markdown_html", "parser", "preformatted", "safe_url"]
 
 MAX_MARKDOWN: Final = 400_000
-"""Characters; a longer text is shown as it is, without being parsed."""
+"""The most characters that are parsed; longer text is shown preformatted."""
 
 _PIECE = 24_000
 _MAX_NESTING = 24
 _SCHEMES = frozenset({"http", "https", "mailto"})
-# Underlined, because in a dark theme a link's colour alone does not tell it from the text around it.
+# Underlined, because in a dark theme the colour alone does not distinguish a link from the surrounding text.
 _LINK = ' target="_blank" rel="noopener noreferrer nofollow" style="text-decoration:underline"'
 
 ELEMENTS: Final[dict[str, frozenset[str]]] = {
@@ -52,13 +52,13 @@ ELEMENTS: Final[dict[str, frozenset[str]]] = {
     "ol": frozenset({"start", "dir"}),
     "a": frozenset({"href", "target", "rel", "style"}),
 }
-"""Every tag that an answer's HTML can have, with its attributes."""
+"""Every tag that the HTML of an answer in Markdown can contain, with its attributes."""
 
 
 def markdown_html(text: str) -> str:
-    """`text` as safe HTML, balanced whatever the text is. Text over MAX_MARKDOWN is shown as it is.
+    """`text` as safe HTML, always balanced. Text over MAX_MARKDOWN is shown preformatted.
 
-    A long text is parsed in pieces, because a parser's worst cases are quadratic in what it is given at once.
+    A long text is parsed in pieces, because the parser's worst cases are quadratic in the length of its input.
     """
     text = clean(text)
     if len(text) > MAX_MARKDOWN:
@@ -74,12 +74,12 @@ def markdown_html(text: str) -> str:
 
 
 def preformatted(text: str) -> str:
-    """`text` as it is, in the text's own font."""
+    """`text` unparsed, with its line breaks and spaces."""
     return f'<pre style="{PRE_TEXT}">{escape(clean(text), quote=False)}</pre>\n'
 
 
 def safe_url(url: str) -> str:
-    """`url` if a link may lead there, else ""."""
+    """`url` if it is allowed as the target of a link, else ""."""
     if re.search(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\\<>\"`]", url):
         return ""
     try:
@@ -107,14 +107,14 @@ def parser() -> MarkdownIt:
 def _render(text: str, environment: dict[str, Any]) -> str:
     tokens = parser().parse(text, environment)
     if any(token.level >= _MAX_NESTING - 1 or _depth(token.children or ()) >= _MAX_NESTING for token in tokens):
-        return preformatted(text)  # the parser drops what lies deeper, and a browser may not survive it
+        return preformatted(text)  # the parser drops what is nested deeper, and a browser may crash on it
     html = "".join(from_right(part, blocks) if turned else blocks(part) for part, turned in top_blocks(tokens))
-    # A few lines can ask for a table of a million empty cells.
+    # A few lines can produce a table of a million empty cells.
     return html if len(html) < 20 * len(text) + 20_000 else preformatted(text)
 
 
 def _depth(spans: Sequence[Token]) -> int:
-    """How deep these lie in each other: the parser does not bound emphasis."""
+    """How deeply these are nested: the parser does not limit emphasis."""
     deepest = depth = 0
     for token in spans:
         depth += token.nesting
@@ -150,7 +150,7 @@ def blocks(tokens: Iterable[Token]) -> str:
         name, _, side = token.type.rpartition("_")
         tag = _SIMPLE.get(name)
         if tag is None or side not in ("open", "close"):
-            # A kind of token that nobody here knows: its text, and nothing else of it.
+            # An unknown kind of token: only its text.
             parts.append(escape(token.content))
         else:
             parts.append(f"<{tag}>" if side == "open" else f"</{tag}>")
@@ -164,7 +164,7 @@ def _inline(token: Token) -> str:
 
 
 def _spans(tokens: Sequence[Token]) -> str:
-    """As `blocks`, but a link that is not allowed loses both its tags."""
+    """Like `blocks`, but for children of inline tokens: images become links, and disallowed links lose both tags."""
     parts: list[str] = []
     allowed: list[bool] = []
     for token in tokens:
@@ -187,7 +187,7 @@ def _image(token: Token, *, inside_link: bool) -> str:
     url = safe_url(str(token.attrs.get("src", "")))
     host = host_of(url)
     label = escape(f"🖼 {_plain(token.children or ()) or 'picture'}" + (f" ({host})" if host else ""))
-    # A link in a link is not HTML: the browser would close the outer one.
+    # Nested links are invalid HTML: the browser would close the outer one.
     return label if inside_link or not url else f'<a href="{escape(url)}"{_LINK}>{label}</a>'
 
 

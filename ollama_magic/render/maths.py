@@ -1,12 +1,12 @@
-r"""Maths in Markdown: finding it, and handing it to the page's typesetter so that it can do nothing but typeset.
+r"""Maths in Markdown: parsed here, and passed to the page's typesetter so that it can do nothing but typeset.
 
-Found are `$..$`, `$$..$$`, `\(..\)`, `\[..\]` and the amsmath environments. The rules for `$` are Pandoc's and a
-little stricter, so that "$5 and $10" is money: no space just inside, no digit after the closing one, no letter or digit
-before the opening one.
+Recognised are `$..$`, `$$..$$`, `\(..\)`, `\[..\]` and the amsmath environments. The rules for `$` are slightly
+stricter than Pandoc's, so that "$5 and $10" is money: no space just inside, no digit after the closing one, no letter
+or digit before the opening one.
 
-JupyterLab 4, Notebook 7 (MathJax 3) and nbconvert (MathJax 2) typeset what stands between dollars in an HTML output,
-but not in an element of class `mathjax_ignore` / `tex2jax_ignore`, and again inside one of class `mathjax_process` /
-`tex2jax_process`. Everything is shown in the first and each formula in the second: what is not marked stays text.
+JupyterLab 4, Notebook 7 (MathJax 3) and nbconvert (MathJax 2) typeset text between dollars in an HTML output, but not
+in an element of class `mathjax_ignore` / `tex2jax_ignore`, unless it is inside one of class `mathjax_process` /
+`tex2jax_process`. All output is wrapped in the former, and each formula in the latter: unmarked text stays text.
 Source: https://docs.mathjax.org/en/v3.2/options/document.html#the-configuration-block
 """
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FORBIDDEN", "is_burden", "is_safe_maths", "maths_html", "maths_rules"]
 
-# A formula is short. The limits keep an opening without an end from costing a search of the whole text each time.
+# Formulas are short. The limits keep unclosed delimiters from costing a search of the full text each.
 _MAX_CHARACTERS = 4_000
 _MAX_LINES = 100
-# So deep is no formula that somebody reads. A typesetter recurses: at a few hundred the browser's tab is gone.
+# No readable formula is nested deeper. Typesetters recurse: a few hundred levels crash the browser tab.
 _MAX_DEPTH = 20
 _MAX_SWITCHES = 50
 
@@ -34,8 +34,8 @@ _ENVIRONMENT = re.compile(
     r"\\begin\{(equation|multline|gather|align|alignat|flalign|eqnarray|[pbBvV]?matrix|cases|split|aligned|gathered)"
     r"(\*?)\}"
 )
-# What sets links, styles, ids and attributes, loads something, or defines macros: definitions outlive their formula
-# and could hide any of the others. And \pmb, which typesets all that is in it twice: twenty of them, a million times.
+# Macros that set links, styles, ids or attributes, load something, or define macros: definitions outlive their formula
+# and could hide any of the others. And \pmb, which typesets its argument twice: nested twenty times, a million times.
 FORBIDDEN: Final = frozenset(
     re.findall(
         r"\S+",
@@ -59,13 +59,13 @@ _FRAME_ARGUMENTS = re.compile(r"\s*(?:\[\w*\]\s*)?\{[\w#., !-]*\}\s*\{[\w#., !-]
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|[{}$]", re.DOTALL)
 _OPENING: Final = frozenset({"{", "\\begin", "\\left"})
 _CLOSING: Final = frozenset({"}", "\\end", "\\right"})
-# A length moves what is typeset out of its place, also over what others wrote: none of more than two digits.
+# Lengths can move a formula out of its place and over other content: none may have more than two digits.
 _FAR = re.compile(
     r"\\(?:(?:above|abovewithdelims|[hm]space|(?-i:Space)|[hm]skip|m?kern|raise|lower|genfrac|(?:math)?makebox|framebox)\*?"
     r"|\\\*?\s*\[)[\s{}\[\]=+-]*\d{3,}(?:[.,]\d*)?\s*[a-z]{2}(?![a-zA-Z])",
     re.IGNORECASE,
 )
-# Each of these holds all that follows it, so that they lie in each other too.
+# Each of these applies to everything after it, so these nest too.
 _SWITCH = re.compile(
     r"\\(?:(?:display|text|script|scriptscript)style|tiny|Tiny|scriptsize|small|normalsize|[lL]arge|LARGE|[hH]uge|color)"
     r"(?![a-zA-Z])"
@@ -74,8 +74,8 @@ _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")
 
 
 def maths_html(source: str, *, display: bool) -> str:
-    """`source` (TeX without its delimiters) for the typesetter, or as code if it asks for more than typesetting."""
-    # A label names a place in the page, once; a repainted or repeated answer would define it again.
+    """`source` (TeX without its delimiters) for the typesetter, or as code if it does more than typesetting."""
+    # A label must be unique in the page; a repainted or repeated answer would define it again.
     tex = _LABEL.sub("", source).strip()
     mark = "$$" if display else "$"
     if not tex or not is_safe_maths(tex):
@@ -86,7 +86,7 @@ def maths_html(source: str, *, display: bool) -> str:
 def is_safe_maths(tex: str) -> bool:
     """Whether `tex` only typesets: no links, styles, ids, loading or definitions, braces balanced, no stray dollar.
 
-    And whether it is of a kind that people write: neither too long nor a burden.
+    It must also be neither too long nor a burden (`is_burden`).
     """
     if len(tex) > _MAX_CHARACTERS or is_burden(tex):
         return False
@@ -108,7 +108,7 @@ def is_safe_maths(tex: str) -> bool:
 
 
 def is_burden(tex: str) -> bool:
-    """Whether typesetting `tex` could stop or crash the reader's browser, or cover what others wrote."""
+    """Whether typesetting `tex` could hang or crash the reader's browser, or cover other content."""
     if _FAR.search(tex) or len(_SWITCH.findall(tex)) > _MAX_SWITCHES:
         return True
     depth = 0
@@ -129,11 +129,11 @@ def _is_safe_macro(name: str, tex: str, end: int) -> bool:
     return True
 
 
-# ---- finding it ------------------------------------------------------------------------------------------------
+# ---- parsing ---------------------------------------------------------------------------------------------------
 
 
 def maths_rules(md: MarkdownIt) -> None:
-    """Teach `md` maths: tokens `math_inline`, `math_display` (in a paragraph) and `math_block`."""
+    """Add maths to `md`: tokens `math_inline`, `math_display` (in a paragraph) and `math_block`."""
     md.inline.ruler.before("escape", "maths", _inline)
     md.block.ruler.before("fence", "maths", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
 

@@ -1,6 +1,6 @@
-"""A download while it runs: one display that is updated in place, a rich one in a terminal, a few lines elsewhere.
+"""Progress of a download: an output updated in place in a notebook, rich's bars in a terminal, a few lines elsewhere.
 
-Pure but for what a view writes to: `progress_html` and `progress_line` give one moment of a download.
+Only the views do output; `progress_html` and `progress_line` are pure, and format one state of a download.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = [
 ]
 
 _INTERVAL = 0.25
-"""Seconds between two repaints."""
+"""The least seconds between two repaints."""
 _LAYERS: Final = 8
-"""How many layers are shown, each in a row of its own."""
+"""The most layers shown, each in its own row."""
 _PLAIN_S: Final = 15.0
 _BAR = "width:min(22em,45%);vertical-align:middle;margin-right:.6em"
 
@@ -46,17 +46,17 @@ class PullView(Protocol):
     """Shows one download."""
 
     def show(self, progress: PullProgress) -> None:
-        """How far it is; may be called as often as one likes."""
+        """Show this progress; may be called arbitrarily often."""
 
     def tick(self) -> None:
-        """Show what was held back, if it is time; to be called while nothing comes."""
+        """Show progress that was held back, if it is time to; to be called while none arrives."""
 
     def finish(self, text: str) -> None:
-        """Leave `text` in the place of the bars. Call it once, also after an interrupt or an error."""
+        """Replace the bars by `text`. Call it once, also after an interrupt or an error."""
 
 
 def pull_view_for(place: str, name: str) -> PullView:
-    """The view for a download of model `name` at a place: "jupyter", "terminal" or "plain"."""
+    """The view for a download of model `name`; `place` is "jupyter", "terminal" or "plain"."""
     if place == "jupyter":
         from ollama_magic.render.jupyter import JupyterSink
 
@@ -64,11 +64,11 @@ def pull_view_for(place: str, name: str) -> PullView:
     return TerminalPull(name) if place == "terminal" else PlainPull(name)
 
 
-# ---- one moment ------------------------------------------------------------------------------------------------
+# ---- formatting ------------------------------------------------------------------------------------------------
 
 
 def progress_line(part: PullProgress | PullLayer) -> str:
-    """ "23% · 1.2 of 5.2 GB · 34 MB/s · 2 min left", as much of it as is known; "" where nothing is."""
+    """ "23% · 1.2 of 5.2 GB · 34 MB/s · 2 min left", as much as is known; "" if nothing is."""
     if part.total is None or part.done is None:
         return bytes_text(part.done)
     share = f"{_share(part)}%"
@@ -81,7 +81,7 @@ def progress_line(part: PullProgress | PullLayer) -> str:
 
 
 def progress_html(name: str, progress: PullProgress) -> str:
-    """One moment of a download: its status, a bar for the whole, and one for each of its layers."""
+    """The state of a download: its status, an overall bar, and a bar for each layer if there are several."""
     name, status = one_line(name), one_line(progress.status) or "connecting"
     head = f"<div><strong>{escape(name)}</strong> <span>{escape(status)}</span></div>"
     whole = _bar(progress, f"{name}, as a whole")
@@ -97,7 +97,7 @@ def progress_html(name: str, progress: PullProgress) -> str:
 
 
 def _bar(part: PullProgress | PullLayer, label: str) -> str:
-    value = f' value="{_share(part)}"' if part.total else ""  # without a value it moves to and fro
+    value = f' value="{_share(part)}"' if part.total else ""  # without a value the bar is indeterminate
     line = progress_line(part)
     return (
         f'<progress style="{_BAR}" max="100"{value} aria-label="{escape(label)}">{escape(line)}</progress>'
@@ -106,21 +106,21 @@ def _bar(part: PullProgress | PullLayer, label: str) -> str:
 
 
 def _share(part: PullProgress | PullLayer) -> int:
-    # Rounded down: 100 is said when it is all there.
+    # Rounded down: 100% only when it is complete.
     return int(100 * part.done / part.total) if part.total and part.done is not None else 0
 
 
 def _layers_shown(layers: Sequence[PullLayer]) -> list[PullLayer]:
-    """Those that are being fetched, then the largest, in the server's order."""
+    """The layers to show, in the server's order: unfinished ones take precedence, then larger ones."""
     ranked = sorted(layers, key=lambda layer: (layer.whole, -(layer.total or 0)))[:_LAYERS]
     return [layer for layer in layers if layer in ranked]
 
 
-# ---- what is repainted -----------------------------------------------------------------------------------------
+# ---- repainted views -------------------------------------------------------------------------------------------
 
 
 class _Repainted:
-    """A view that is painted at most four times a second, and holds back what comes in between."""
+    """A view that repaints at most four times a second, and holds back updates in between."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -133,7 +133,7 @@ class _Repainted:
         self.tick()
 
     def tick(self) -> None:
-        """Repaint what was held back, if it is time."""
+        """Repaint with the update that was held back, if it is time."""
         progress, now = self._latest, self._clock()
         if progress is None or now < self._next:
             return
@@ -148,7 +148,7 @@ class _Repainted:
 
 
 class NotebookPull(_Repainted):
-    """One output, repainted; what is left of it is one line."""
+    """One output, repainted, and replaced by one line at the end."""
 
     def __init__(self, name: str, sink: Sink, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
@@ -165,7 +165,7 @@ class NotebookPull(_Repainted):
         self._put({"text/html": wrap(div("", line)), "text/plain": line})
 
     def _put(self, data: dict[str, Any]) -> None:
-        begun, self._begun = self._begun, True  # before: an interrupt in the middle must not make it two outputs
+        begun, self._begun = self._begun, True  # set first: an interrupt here must not lead to a second output
         if begun:
             self._sink.update((data, {}))
         else:
@@ -176,7 +176,7 @@ class NotebookPull(_Repainted):
 
 
 class TerminalPull(_Repainted):
-    """Rich's bars, one for each layer and one for the whole."""
+    """Rich's bars, one for the total and one for each layer."""
 
     def __init__(self, name: str, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
@@ -186,7 +186,7 @@ class TerminalPull(_Repainted):
         super().__init__(clock)
         self._name = one_line(name)
         self._tasks: dict[str, TaskID] = {}
-        # Its own clock and thread are not used: what to say is the server's, and no thread outlives an interrupt.
+        # Rich's clock and thread are not used: all figures are in `progress`, and no thread can outlive an interrupt.
         self._bars: RichProgress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -205,11 +205,11 @@ class TerminalPull(_Repainted):
                 self._set(layer.digest, f"  {one_line(layer.name)}", layer)
             self._bars.refresh()
         except BaseException:
-            self._bars.stop()  # else an interrupt would leave the cursor hidden
+            self._bars.stop()  # otherwise an interrupt would leave the cursor hidden
             raise
 
     def finish(self, text: str) -> None:
-        """Take the bars away and print one line."""
+        """Remove the bars and print one line."""
         self._bars.stop()
         self._bars.console.print(one_line(text, 400), markup=False)
 
@@ -225,7 +225,7 @@ class TerminalPull(_Repainted):
 
 
 class PlainPull:
-    """A line for each new status, and one for each tenth of the whole or every 15 seconds."""
+    """A line for each new status; during transfers one for each tenth of the total, or every 15 seconds."""
 
     def __init__(self, name: str, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._name, self._stream, self._clock = one_line(name), stream, clock
@@ -234,7 +234,7 @@ class PlainPull:
         self._last = 0.0
 
     def show(self, progress: PullProgress) -> None:
-        """Write a line, if there is something to tell."""
+        """Write a line, if there is news."""
         now = self._clock()
         tenth = _share(progress) // 10
         transfers = progress.status.startswith("pulling ") and bool(progress.layers)

@@ -1,4 +1,4 @@
-"""Small tables and status cards, as HTML, for a terminal, and as text."""
+"""Small tables and status cards, as HTML, as rich renderables for a terminal, and as text."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _CELL = "text-align:{};padding:2px 12px 2px 0;vertical-align:top;white-space:{}"
 _FOLDED = "font-family:monospace;font-size:90%;max-height:30em;overflow:auto;margin:.3em 0 .6em 1em"
 _GAP = 2
 _NAMED = 14
-"""Characters of a name below which it is broken to no purpose."""
+"""The most characters that a column has to fit without breaking: longer words may be broken."""
 _BEGINNING = 6
-"""How many lines of a long text are shown where it cannot be unfolded."""
+"""Lines shown of a long text where it cannot be expanded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under column names. `right` names the columns that hold numbers; `note` is one line below.
+    """Rows under column names. `right` names the columns of numbers, which are right-aligned; `note` is a line below.
 
-    One that `turns` has names in its first column; in a terminal too narrow for it they stand at the top instead.
+    A table that `turns` has names in its first column; in a terminal too narrow for it, it is transposed.
     """
 
     columns: tuple[str, ...]
@@ -42,20 +42,20 @@ class Table:
     turns: bool = False
 
     def names(self) -> list[str]:
-        """The columns as clean single lines."""
+        """The column names as clean single lines."""
         return [one_line(name) for name in self.columns]
 
     def cells(self) -> list[list[str]]:
-        """The rows as clean single lines, each as wide as the columns."""
+        """The cells as clean single lines, with each row padded or cut to the number of columns."""
         width = len(self.columns)
         return [[one_line(str(cell)) for cell in (*row, *[""] * width)][:width] for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Names and values, a row each; a third item says what to do about it. `note` is one line below.
+    """Names and values, one row each; an optional third item is advice. `note` is a line below.
 
-    `folded` are long texts by title: closed in HTML until they are opened, elsewhere only their first lines.
+    `folded` are long texts with titles: collapsed in HTML, elsewhere only their first lines.
     """
 
     title: str
@@ -71,7 +71,7 @@ class Card:
         ]
 
     def texts(self) -> list[tuple[str, str]]:
-        """The long texts, cleaned, each under its title and its number of lines."""
+        """The long texts, cleaned, each with its title and its number of lines."""
         found = [(one_line(title), clean(text).strip("\n")) for title, text in self.folded]
         return [(f"{title} ({_lines_of(text)})", text) for title, text in found]
 
@@ -138,7 +138,7 @@ def table_rich(table: Table) -> RenderableType:
 
 @dataclass(frozen=True, slots=True)
 class _Turning:
-    """A table as it is where it fits, else a line for each column, with as many rows beside each other as fit."""
+    """A table as is if it fits, otherwise transposed: a line for each column, with as many rows side by side as fit."""
 
     table: Table
 
@@ -161,7 +161,7 @@ class _Turning:
 
 
 def _least(column: Sequence[str]) -> int:
-    """How narrow a column can be without a word that is broken; a long name may be."""
+    """The least width of a column without breaking words, except those longer than `_NAMED`."""
     return min(_NAMED, max(len(word) for cell in column for word in cell.split() or [""]))
 
 
@@ -198,7 +198,7 @@ def card_rich(card: Card) -> RenderableType:
 
 
 def _beginnings(card: Card) -> list[str]:
-    """The first lines of the long texts, for where nothing can be unfolded."""
+    """The first lines of the long texts, for output that cannot be expanded."""
     found = []
     for title, text in card.texts():
         lines = text.splitlines()
@@ -216,12 +216,12 @@ def _advised(value: str, advice: str, indent: str = "\n") -> str:
 
 
 def _head(name: str, align: str) -> str:
-    # A header that says nothing would be read out as one.
+    # Screen readers would announce an empty header.
     return _cell("th" if name else "td", name, align)
 
 
 def _cell(tag: str, text: str, align: str, extra: str = "") -> str:
-    # What stands at the right is figures, such as 100% (2/2): not to be broken, however little room a long text leaves.
+    # Right-aligned cells are figures, such as 100% (2/2): never wrapped, however little room a long text leaves.
     space = "pre" if tag == "td" and align == "right" else "pre-wrap"
     return f'<{tag} style="{_CELL.format(align, space)}{extra}">{escape(text)}</{tag}>'
 

@@ -1,6 +1,6 @@
-"""A terminal: finished blocks are printed once, and only the open one is repainted in place.
+"""Terminal output: finished blocks are printed once, and only the open block is repainted in place.
 
-One live display over the whole answer would show its first screenful only, and cost ten times as much.
+A single live display of the complete answer would show only its first screenful, at ten times the cost.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = ["TerminalView", "console_for", "print_value", "terminal_markdown"]
 
 
 class _Forgiving:
-    """A stream that writes `?` for what its encoding does not have."""
+    """A stream that writes `?` for characters that its encoding lacks."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -69,12 +69,12 @@ class _Forgiving:
 
 
 def console_for(stream: TextIO | None = None, **options: Any) -> Console:
-    """A console on `stream` (standard output) that no character can break."""
+    """A console on `stream` (default: standard output) that does not fail on any character."""
     return Console(file=_Forgiving(stream if stream is not None else sys.stdout), highlight=False, **options)  # type: ignore[arg-type]
 
 
 def terminal_markdown(text: str) -> Markdown:
-    """`text` for a terminal: raw HTML is text, a link shows where it leads, maths is its source."""
+    """`text` for a terminal: raw HTML is shown as text, a link with its URL, maths as its source."""
     view = Markdown("", hyperlinks=False, code_theme="ansi_dark")
     view.parsed = parser().parse(text)
     _adapt(view.parsed)
@@ -113,10 +113,10 @@ class TerminalView:
         self._first = self._latest = self._next = 0.0
         self._words = 0
         self._blocks = 0
-        self._lines: TokenLines | None = None  # where probabilities were asked for
+        self._lines: TokenLines | None = None  # only if probabilities were requested
 
     def show(self, events: Sequence[Event]) -> None:
-        """Take what arrived, nothing for a tick; print what is finished and repaint the rest."""
+        """Take new events, none for a tick of the clock; print finished blocks and repaint the rest."""
         try:
             now = self._clock()
             text = "".join(self._take(event, now) for event in events)
@@ -128,7 +128,7 @@ class TerminalView:
             raise
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
-        """Print the rest, what there is to know about the answer, and the footer."""
+        """Print the rest, the marks of the answer, and the footer."""
         self._stop()
         if self._lines is not None:
             self._lines.finish()
@@ -156,7 +156,7 @@ class TerminalView:
         return request.top_logprobs is not None and not self._once and self._format not in ("html", "math")
 
     def _take(self, event: Event, now: float) -> str:
-        """Learn from an event; its text, if it is a piece of the answer."""
+        """Process an event; returns its text if it is part of the answer and not yet printed."""
         if isinstance(event, Text | Thinking):
             if not self._tokens:
                 self._first, self._next = now, 0.0
@@ -211,7 +211,7 @@ class TerminalView:
             return phase
         room = max(3, self._console.height - 4)
         lines = text[-room * self._console.width :].splitlines()[-room:]
-        # What is cut off at the top has lost its fence or list and is shown as it is.
+        # Text cut off at the top has lost its opening fence or list marker, and is shown as is.
         whole = len(lines) == text.count("\n") + (not text.endswith("\n"))
         view = terminal_markdown(text) if whole and self._form == "markdown" else RichText("\n".join(lines))
         return Group(view, phase)
@@ -252,7 +252,7 @@ class TerminalView:
             self._console.print(RichText(text), soft_wrap=True)
 
     def _stop(self) -> None:
-        """Take the live display away and give the cursor back."""
+        """Remove the live display and restore the cursor."""
         live, self._live = self._live, None
         if live is not None:
             live.stop()
@@ -261,7 +261,7 @@ class TerminalView:
 def print_value(
     value: Answer | Table | Card | Preview | OllamaMagicError | str, console: Console | None = None
 ) -> None:
-    """A table, card, error or text."""
+    """Print an answer, table, card, preview, error or text."""
     console = console if console is not None else console_for()
     if isinstance(value, Answer):
         console.print(RichText(answer_text(value, form_of(value))), soft_wrap=True)
