@@ -1,10 +1,10 @@
-"""Cutting a growing Markdown text into finished chunks and a live tail.
+"""Splits a growing Markdown text into finished chunks and a live tail.
 
-A chunk ends before a line that certainly starts a new block: after a blank line, outside fences and lists. Where no
-such line comes for long, the cut is forced: at a line's end, else at a space, else anywhere; a fence that is open
-there is closed in the chunk and opened again in the next, so that each can be shown alone.
+A chunk ends before a line that certainly starts a new block: after a blank line, outside fences and lists. If there is
+no such line for long, the cut is forced: at the end of a line, else at a space, else anywhere; a fence that is open
+there is closed in the chunk and reopened in the next, so that each can be rendered independently.
 
-Where the cuts fall depends on the text only and not on how it arrives.
+The cuts depend only on the text, not on how it arrives.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FENCE = re.compile(r"([ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?)(`{3,}(?=[^`]*$)|~
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A slice of the text, and what makes it whole where a fence was cut."""
+    """A slice of the text, and the lines that complete it if a fence was cut."""
 
     text: str
     opening: str = ""
@@ -31,7 +31,7 @@ class Chunk:
 
     @property
     def markdown(self) -> str:
-        """The chunk as Markdown that stands alone."""
+        """The chunk as Markdown that can be rendered independently."""
         return f"{self.opening}{self.text}{self.closing}"
 
 
@@ -40,7 +40,7 @@ class _Fence:
     indent: str
     marker: str
     info: str
-    here: bool = True  # opened in the chunk that is being filled
+    here: bool = True  # opened in the current chunk
 
     def opening(self) -> str:
         return f"{self.marker}{self.info}\n"
@@ -50,11 +50,11 @@ class _Fence:
 
 
 class Splitter:
-    """Text goes in, finished chunks come out; `tail` is the rest.
+    """Turns text into finished chunks; `tail` is the rest.
 
-    A chunk has about `size` characters, or `growth` times the characters already cut if that is more, so that the
-    number of chunks grows with the logarithm of the text. With `lines`, any line may end a chunk (text that is not
-    Markdown). A cut is forced at four times that size, and not below `least_forced` characters.
+    A chunk has at least about `size` characters, or `growth` times the characters already cut if that is more, so that
+    the number of chunks grows with the logarithm of the text. With `lines`, any line may end a chunk (for text that is
+    not Markdown). A cut is forced at four times that size, but not below `least_forced` characters.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Splitter:
     ) -> None:
         self._base, self._growth, self._lines, self._least = size, growth, lines, least_forced
         self._live = ""
-        self._scan = 0  # where the first line of _live begins that has not been looked at
+        self._scan = 0  # start of the first line in _live that has not been scanned
         self._cut = 0
         self._fence: _Fence | None = None
         self._in_list = False
         self._after_blank = False
-        self._opening = ""  # what opens the fence that goes on in _live
+        self._opening = ""  # reopens the fence that continues in _live
         self._inside_line = False  # _live begins within a line
 
     @property
@@ -77,17 +77,17 @@ class Splitter:
 
     @property
     def tail(self) -> Chunk:
-        """What belongs to no finished chunk yet."""
+        """The text that is not in a finished chunk yet."""
         return Chunk(self._live, self._opening)
 
     def feed(self, text: str) -> list[Chunk]:
-        """Take more text; the chunks that it finishes."""
+        """Add text; returns the chunks that it finishes."""
         self._live += text
         chunks: list[Chunk] = []
         while True:
             size = max(self._base, int(self._cut * self._growth))
             limit = max(size * _FORCED, self._least)
-            # Everything is decided within the window, so that nothing depends on how much has arrived beyond it.
+            # All decisions use only the window, so that they do not depend on how much has arrived beyond it.
             window = self._live[:limit]
             full = len(window) == limit
             newline = window.find("\n", self._scan)
@@ -110,7 +110,7 @@ class Splitter:
         return not (self._in_list and _ITEM.match(head))
 
     def _look_at(self, line: str) -> None:
-        """Learn from a whole line."""
+        """Update the state from a complete line."""
         if self._inside_line:
             self._inside_line = False
             return

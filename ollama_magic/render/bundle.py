@@ -1,4 +1,4 @@
-"""What is saved for one answer: one output with HTML, inert Markdown and text, and what it was in the metadata."""
+"""The saved output of one answer: HTML, inert Markdown and text, with facts about the answer in the metadata."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NOT_JSON: Final = "this is not JSON, though JSON was asked for; here it is as t
 
 
 def answer_bundle(answer: Answer, form: str = "markdown", *, quiet: bool = False) -> Bundle:
-    """The data and metadata of `answer`; `form` is "markdown", "text" or "json". `quiet` leaves the footer out."""
+    """The data and metadata of `answer`, shown as `form`, a value of the `format` setting. `quiet` omits the footer."""
     from ollama_magic.render.inert import inert_markdown
 
     pretty = pretty_json(answer.text) if form == "json" else None
@@ -50,12 +50,12 @@ def answer_bundle(answer: Answer, form: str = "markdown", *, quiet: bool = False
 
 
 def form_of(answer: Answer) -> str:
-    """How to show an answer of which only itself is known."""
+    """How to show an answer without knowing the settings."""
     return "json" if answer.request is not None and answer.request.format is not None else "markdown"
 
 
 def answer_text(answer: Answer, form: str = "markdown", *, quiet: bool = False) -> str:
-    """The answer as plain text: notices, the text, what to know about it, and the footer unless `quiet`."""
+    """The answer as plain text: notices, tool results, the text, marks, and the footer unless `quiet`."""
     pretty = pretty_json(answer.text) if form == "json" else None
     lines = [one_line(notice) for notice in answer.notices]
     lines += map(result_line, answer.tool_results)
@@ -79,7 +79,7 @@ def tail_html(tail: Chunk, form: str) -> str:
     """The part of an answer that is still being written, as safe HTML; "" while there is nothing to see."""
     text = tail.markdown if tail.text.strip() else ""
     if form == "markdown":
-        # The start of a list or rule under a paragraph would make it a heading for a moment.
+        # The start of a list or rule below a paragraph would turn it into a heading for a moment.
         head, newline, last = text.rpartition("\n")
         if newline and last and not last.strip(" -="):
             text = head
@@ -87,14 +87,14 @@ def tail_html(tail: Chunk, form: str) -> str:
 
 
 def thinking_html(summary: str, thinking: str) -> str:
-    """The model's reasoning, folded, as the text that it is."""
+    """The model's reasoning as plain text, collapsed."""
     text = escape(clean(thinking).strip(), quote=False)
     inner = f'<div style="{PRE_TEXT};opacity:.75;padding:.3em 0 .6em 1em">{text}</div>'
     return f'<details><summary><span style="opacity:.75">{escape(summary)}</span></summary>{inner}</details>\n'
 
 
 def notices_html(notices: tuple[str, ...] | list[str]) -> str:
-    """One plain line each."""
+    """A plain line for each notice."""
     return "".join(div(NOTICE, f"ℹ {one_line(notice, 400)}") for notice in notices)
 
 
@@ -105,7 +105,7 @@ def _html(answer: Answer, form: str, pretty: str | None, *, quiet: bool) -> str:
     if answer.thinking.strip():
         parts.append(thinking_html(f"Thinking · {count_words(answer.thinking)}", answer.thinking))
     parts += map(result_html, answer.tool_results)
-    # What a page or a formula makes has no tokens; other text is shown as it was written, token by token.
+    # A rendered page or formula has no tokens; other text is shown as written, token by token.
     tokens = bool(answer.probabilities) and form not in ("html", "math")
     if pretty is not None and not tokens:
         parts.append(code_block(pretty, "json"))
@@ -132,7 +132,7 @@ def _all_marks(answer: Answer, form: str, pretty: str | None) -> list[str]:
 
 
 def pretty_json(text: str) -> str | None:
-    """`text` laid out, if it is JSON (also inside a code fence); None if it is not."""
+    """`text` indented, if it is JSON (also inside a code fence); None if it is not."""
     try:
         value = parse_json_answer(text)
         if value is None and "".join(text.split()).strip("`").removeprefix("json") != "null":

@@ -1,4 +1,4 @@
-"""Two texts side by side, word by word: what only one of them has is marked."""
+"""A word-by-word diff of two texts, side by side: what only one of them has is marked."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = ["Diff", "show_diff"]
 _WORDS: Final = re.compile(r"\w+|\s+|[^\w\s]")
 _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _MOST_WORDS: Final = 6_000
-"""Beyond so many words of either text whole lines are compared: the time grows with the square."""
+"""If either text has more words, lines are compared instead: the time is quadratic."""
 _MARK: Final = "background:{};color:inherit;text-decoration:none;border-radius:2px"
 _HEAD: Final = "margin-bottom:.5em"
 _ONLY_FIRST: Final = _MARK.format("rgba(229,83,75,.28)")
 _ONLY_SECOND: Final = _MARK.format("rgba(63,170,85,.30)")
 
 Piece = tuple[str, str]
-"""" " for what both have, "-" for what only the first has, "+" for what only the second has; and the text."""
+"""The kind (" " in both texts, "-" only in the first, "+" only in the second) and the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """How `second` differs from `first`, each with its name. As the last line of a cell it is shown."""
+    """How `second` differs from `first`, each with its name. Displayed as the last line of a cell."""
 
     first_name: str
     first: str
@@ -45,18 +45,18 @@ class Diff:
     second: str
 
     def pieces(self) -> list[Piece]:
-        """The two texts as one, in pieces: put those without "+" together for the first, without "-" the second."""
+        """Both texts as one sequence: the pieces without "+" make up the first text, those without "-" the second."""
         return list(_pieces(self.first, self.second))
 
     def counts(self) -> tuple[int, int, int]:
-        """How many words both have, only the first, only the second."""
+        """The numbers of words in both, only in the first, and only in the second."""
         found = {" ": 0, "-": 0, "+": 0}
         for kind, text in self.pieces():
             found[kind] += len(re.findall(r"\w+", text))
         return found[" "], found["-"], found["+"]
 
     def html(self) -> str:
-        """Side by side, and one under the other where it is narrow."""
+        """Side by side, or one below the other if there is little room."""
         pieces = self.pieces()
         cells = [
             cell_html(
@@ -100,17 +100,17 @@ class Diff:
         return f"Diff({self._line()})"
 
 
-@functools.lru_cache(maxsize=4)  # to show one asks four times, and a second of work is much
+@functools.lru_cache(maxsize=4)  # displaying a diff calls it four times, at up to a second each
 def _pieces(first: str, second: str) -> tuple[Piece, ...]:
     one, two = _units(first, second)
-    # A match is not begun at a space: there are too many of them, and none tells anything.
+    # Spaces are junk, so that no match starts at one: they are frequent and meaningless.
     matcher = difflib.SequenceMatcher(lambda unit: unit == " ", one, two, autojunk=False)
     pieces: list[Piece] = []
-    gone = come = ""  # a stretch where they differ
+    gone = come = ""  # the current stretch of differences
     for tag, a, b, c, d in matcher.get_opcodes():
         same = "".join(one[a:b])
         if tag != "equal" or ((gone or come) and _is_nothing(same) and b < len(one)):
-            # What stands between two changed words, a space or a comma, would only break them up.
+            # A space or comma between two changed words would only break them up.
             gone, come = gone + same, come + "".join(two[c:d])
             continue
         pieces += [piece for piece in (("-", gone), ("+", come), (" ", same)) if piece[1]]
@@ -127,7 +127,7 @@ def _units(first: str, second: str) -> tuple[list[str], list[str]]:
 
 
 def _is_nothing(text: str) -> bool:
-    """Whether there is no word in it, and no new paragraph."""
+    """Whether it has neither a word nor a paragraph break."""
     return not re.search(r"\w|\n\s*\n", text)
 
 
@@ -142,7 +142,7 @@ def _side(pieces: Iterable[Piece], sign: str, tag: str, style: str) -> str:
 
 
 def show_diff(shell: Any, diff: Diff) -> None:
-    """Show it where `shell` shows things."""
+    """Show it where output of `shell` goes."""
     place = render.place_of(shell)
     if place == "jupyter":
         from ollama_magic.render.jupyter import show_bundle

@@ -1,6 +1,6 @@
-"""The same charts as pictures, where matplotlib is installed: for printing, and for what cannot draw Vega.
+"""The same charts as PNG images, if matplotlib is installed: for printing, and for front ends without Vega.
 
-Figures are made without pyplot, so the notebook's own figures, backend and style stay as they are.
+Figures are made without pyplot, so the notebook's own figures, backend and style are not affected.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["COLUMN", "heat_map_png", "spread_png"]
 
 COLUMN: Final = 26
-"""Characters of a column's name that are shown; the whole of it stands in the tooltip."""
+"""The most characters shown of a column's name; the tooltip has the full name."""
 
 _DPI: Final = 110
 _NAME: Final = 48
 _MOST_CELLS: Final = 4000
-"""More than a picture of this kind can show."""
+"""The most cells that such a picture can show."""
 _STEPS: Final = 40
-"""Shades of a legend."""
+"""Shades in a legend."""
 _NONE: Final = "#8a8a8a"
 _INK: Final = "#1b1b1b"
 
@@ -41,7 +41,7 @@ def heat_map_png(
     stops: Stops = PASSING,
     domain: tuple[float, float] = (0.0, 1.0),
 ) -> bytes | None:
-    """Rows by columns; None without matplotlib, or for more cells than can be shown."""
+    """A heat map; None without matplotlib or cells, or for more cells than can be shown."""
     if not cells or len(cells) > _MOST_CELLS or importlib.util.find_spec("matplotlib") is None:
         return None
     labelled = any(each.label for each in cells)
@@ -77,7 +77,7 @@ def heat_map_png(
 
 
 def _legend(axes: Any, columns: int, rows: int, stops: Stops, domain: tuple[float, float]) -> None:
-    """What the colours mean, to the right of the cells, where those do not say it."""
+    """The colour scale, to the right of cells that have no labels."""
     from matplotlib.patches import Rectangle
 
     high = min(rows, 8) / _STEPS
@@ -89,7 +89,7 @@ def _legend(axes: Any, columns: int, rows: int, stops: Stops, domain: tuple[floa
 
 
 def spread_png(values: Mapping[str, Sequence[float]], title: str, unit: str) -> bytes | None:
-    """A box and dots for each name; None without matplotlib or values."""
+    """A box plot with dots for each name; None without matplotlib or values."""
     if not any(values.values()) or importlib.util.find_spec("matplotlib") is None:
         return None
     figure, axes = _figure(4.6, 0.4 * len(values) + 0.3)
@@ -109,7 +109,7 @@ def spread_png(values: Mapping[str, Sequence[float]], title: str, unit: str) -> 
 
 
 def _box(axes: Any, ordered: Sequence[float], place: int) -> None:
-    """From the least over the quarters to the most; by hand, since matplotlib's own changes from version to version."""
+    """Minimum, quartiles and maximum; drawn by hand, as matplotlib's own box plot changes from version to version."""
     from matplotlib.patches import Rectangle
 
     low, middle, high = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else [ordered[0]] * 3
@@ -133,11 +133,11 @@ def _png(figure: Any, axes: Any, title: str) -> bytes:
     axes.set_title(_plain(title, 120), fontsize=9, loc="left")
     out = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters that matplotlib's font does not have
+        warnings.simplefilter("ignore")  # about characters that matplotlib's font lacks
         figure.savefig(out, format="png", bbox_inches="tight", metadata={"Software": None})
     return out.getvalue()
 
 
 def _plain(text: str, limit: int = _NAME) -> str:
-    """One line that matplotlib does not take for maths."""
+    """One line that matplotlib does not parse as maths."""
     return one_line(text, limit).replace("$", r"\$")

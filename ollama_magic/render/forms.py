@@ -1,8 +1,8 @@
-"""What an answer is: how each format is shown while it comes, and how a page or a formula is shown when it is whole.
+"""Formats of answers: how each is shown while it streams, and how a complete page or formula is shown.
 
-A page that a model wrote is shown in a frame that runs nothing and loads nothing. Three things see to it, each alone
-enough for most: what could load or run is taken out of the page, the page's policy forbids every request, and the
-sandbox has no permission at all. Below it stands the source as it was written.
+A page written by a model is shown in a frame that runs and loads nothing. Three measures ensure this, each of them
+sufficient in most cases: elements and attributes that could load or run something are removed, the page's Content
+Security Policy forbids every request, and the sandbox grants no permissions. The original source is below the frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ollama_magic.render.text import clean
 __all__ = ["LIVE_FORM", "formula", "page_html", "unfenced"]
 
 LIVE_FORM: Final = {"code": "markdown", "math": "markdown", "html": "text", "json": "json", "text": "text"}
-"""How a format is shown while it streams; Markdown is shown as Markdown."""
+"""The form in which a format is shown while it streams; Markdown is shown as Markdown."""
 
 _FENCE: Final = re.compile(r"\A\s*(`{3,}|~{3,})[^\n]*\n(.*?)\n?\1[`~]*\s*\Z", re.DOTALL)
 _DELIMITED: Final = re.compile(r"\$|\\\[|\\\(|\\begin\{(?:equation|align|gather|multline)")
@@ -34,7 +34,7 @@ def unfenced(text: str) -> str:
 
 
 def formula(text: str) -> str:
-    """LaTeX as Markdown with maths: in display delimiters, unless it has delimiters of its own."""
+    """LaTeX as Markdown with maths: in display delimiters, unless it has its own delimiters."""
     body = unfenced(text).strip()
     return body if not body or _DELIMITED.search(body) else f"$$\n{body}\n$$"
 
@@ -65,7 +65,7 @@ _LOADING: Final = frozenset(
         "video",
     ]
 )
-"""Elements that load, run or send something; a nested frame opens a connection even where a policy forbids it."""
+"""Elements that load, run or send something; a nested frame opens a connection even if a policy forbids it."""
 _ADDRESSES: Final = frozenset(
     [
         "action",
@@ -89,7 +89,7 @@ _ADDRESSES: Final = frozenset(
 
 
 class _Tamed(HTMLParser):
-    """A page written again without what loads, runs or sends."""
+    """Rewrites a page without anything that loads, runs or sends."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
@@ -111,7 +111,7 @@ class _Tamed(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._open == "style":
-            # In SVG a browser reads tags in a style; CSS has the same character in another way.
+            # In SVG, browsers parse tags inside a style; in CSS the character can be escaped.
             self.parts.append(data.replace("<", "\\3c "))
         elif self._open != "script":
             self.parts.append(data.replace("<", "&lt;"))
@@ -137,7 +137,7 @@ def _tamed(source: str) -> str:
 
 
 def page_html(text: str) -> str:
-    """A page in a frame that runs and loads nothing, and its source folded below."""
+    """A page in a frame that runs and loads nothing, with its source collapsed below."""
     from ollama_magic.render.highlight import code_block
 
     source = clean(unfenced(text)).strip()

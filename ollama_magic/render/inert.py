@@ -1,12 +1,12 @@
-r"""A model's Markdown made inert: it reads the same, and nothing in it is live in any front end that renders it.
+r"""A model's Markdown made inert: it reads the same, but has no active content in any front end that renders it.
 
-This is the `text/markdown` beside the HTML, for tools that prefer it. Whoever renders it may let raw HTML through
-(JupyterLab does, for trusted output), so `<` before anything that makes a tag becomes `&lt;`, pictures become links,
-and links lead to http, https and mailto only. Code and maths stay as they are where every parser agrees that they
-are code: top-level fences and simple code spans. Everywhere else the worst that happens is a visible `&lt;`.
+This is the `text/markdown` beside the HTML, for tools that prefer it. Its renderer may pass raw HTML through
+(JupyterLab does, for trusted output), so a `<` that could start a tag becomes `&lt;` (in maths, `< `), images become
+links, and only http, https and mailto links are kept. Code stays as is if every parser agrees that it is code:
+top-level fences and simple code spans. Elsewhere the worst outcome is a visible `&lt;`.
 
-JupyterLab takes maths out before it parses and puts it back into the HTML afterwards, also into attributes; so a
-dollar or backslash in a link, and after `://` in text, must not stay one.
+JupyterLab extracts maths before parsing and puts it back into the HTML afterwards, even into attributes; so a dollar
+or backslash must not remain in a link, or after `://` in text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ANY_FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(?:`{3,}|~{3,})
 _AMBIGUOUS_BEFORE = re.compile(r"\s|[-*+>|\[]|\d{1,9}[.)]")
 _MATHS_BLOCK = re.compile(r"\$\$|\\\[|\\\]|\\begin\{|\\end\{")
 _SPAN = re.compile(r"(?<![`\\])(`{1,2})(?!`)([^`\n]+)(?<!`)\1(?!`)")
-# What other constructs could take hold of inside a code span before the span itself is seen.
+# Characters inside a code span that other constructs could match before the span is recognised.
 _SPAN_UNSAFE = re.compile(r"[*_~\[\]|$\\@()]")
 _MATHS = re.compile(
     r"\$\$.{1,1000}?\$\$|\$(?![\s$])[^$\n]{0,1000}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,1000}?\\\)|\\\[.{1,1000}?\\\]",
@@ -42,7 +42,7 @@ _BARE_URL = re.compile(r"(?:://|\bwww\.|@)\S*", re.IGNORECASE)
 
 
 def inert_markdown(text: str) -> str:
-    """`text` with nothing live left in it. Linear in its length."""
+    """`text` without active content. Takes time linear in its length."""
     lines = clean(text).split("\n")
     parts: list[str] = []
     prose: list[str] = []
@@ -63,7 +63,7 @@ def inert_markdown(text: str) -> str:
         if other:
             certain = False
             if "~" in other.group() or "`" not in line[other.end() :]:
-                # What follows a fence ends in an attribute.
+                # The info string of a fence ends up in an attribute.
                 line = other.group() + _language(line[other.end() :])
         prose.append(line)
         number += 1
@@ -72,9 +72,9 @@ def inert_markdown(text: str) -> str:
 
 
 def _language(info: str) -> str:
-    """The name of a language, if that is what it is; "" otherwise."""
+    """The info string if it is the name of a language; "" otherwise."""
     name = re.fullmatch(r"\s*([\w+#.-]*)\s*", info)
-    # A diagram is a program for the page.
+    # A Mermaid diagram is a program that the page runs.
     return "" if name is None or name.group(1).lower() == "mermaid" else name.group(1)
 
 
@@ -92,7 +92,7 @@ def _is_certain(prose: list[str]) -> bool:
 
 
 def _closing(lines: list[str], start: int, marker: str) -> int:
-    """The number of the line that closes the fence; one past the last where none does."""
+    """The number of the line that closes the fence; one past the last line if none does."""
     for number in range(start, len(lines)):
         stripped = lines[number].strip()
         if stripped.startswith(marker) and not stripped.strip("`"):
@@ -102,7 +102,7 @@ def _closing(lines: list[str], start: int, marker: str) -> int:
 
 def _flush(parts: list[str], prose: list[str], certain: bool) -> None:
     if prose:
-        # Paragraph by paragraph: a code span cannot leave its own.
+        # Paragraph by paragraph: a code span cannot extend beyond its own.
         pieces = re.split(r"(\n[ \t]*\n)", "\n".join(prose))
         parts.append("".join(_paragraph(piece, certain) if piece.strip() else piece for piece in pieces))
         prose.clear()
@@ -121,24 +121,24 @@ def _paragraph(text: str, certain: bool) -> str:
 
 
 def _spans_are_certain(text: str) -> bool:
-    """Whether the backticks of every line pair up by themselves, and no table or maths competes with them."""
+    """Whether the backticks of each line pair up within it, and no table or maths competes with them."""
     if "`" not in text or "$" in text or "|" in text or "@@" in text or "\\" in text:
         return False
     return "`" not in _SPAN.sub("", text)
 
 
 def _prose(text: str) -> str:
-    # What asks the typesetter for more than typesetting is no macro any more.
+    # Escape macros that do more than typesetting.
     text = _MACRO.sub("&#92;", text)
     if is_burden(text):
         text = _MATHS_BEGINS.sub(lambda m: f"&#{ord(m.group())};", text)
-    # And no maths begins in an address, which may become a link and so an attribute.
+    # No maths may begin in a URL, which may become a link and thus an attribute.
     text = _BARE_URL.sub(lambda m: m.group().replace("$", "&#36;").replace("\\", "&#92;"), text)
     parts: list[str] = []
     position = 0
     for match in _MATHS.finditer(text):
         parts.append(_plain(text[position : match.start()]))
-        # A space after it leaves the formula what it is, and no tag begins.
+        # A space after the `<` does not change the formula, and prevents a tag.
         parts.append(_TAG.sub("< ", match.group()).replace("![", "! [").replace("](", "] (").replace("]:", "] :"))
         position = match.end()
     parts.append(_plain(text[position:]))
@@ -163,7 +163,7 @@ def _links(text: str) -> str:
 
 def _leads_somewhere_good(text: str, match: re.Match[str]) -> bool:
     target = _TARGET.match(text, match.end())
-    assert target is not None  # it can match nothing at all
+    assert target is not None  # it matches the empty string too
     url = target.group("url")
     if match.group(1) == ":" and not re.search(r"[:/<&\\%$]", url) and not _defines(text, match.start()):
         return True
@@ -174,6 +174,6 @@ def _leads_somewhere_good(text: str, match: re.Match[str]) -> bool:
 
 
 def _defines(text: str, bracket: int) -> bool:
-    """Whether the line up to the bracket could be the start of a link's definition."""
+    """Whether the line up to the bracket could start a link reference definition."""
     line = text[max(text.rfind("\n", 0, bracket) + 1, bracket - 1_000) : bracket]
     return line.lstrip(" \t>-*+.)0123456789").startswith("[")

@@ -1,9 +1,9 @@
-"""A Stop button beside an answer that streams into a cell, where a click can reach the kernel while the cell runs.
+"""A Stop button beside an answer that streams into a cell, if a click can reach the kernel while the cell runs.
 
-Strategy: a click is a widget's message, and most kernels handle those only after the cell. So the button has to prove
-itself first. A widget is opened that nothing shows; its code in the page sends "here" as soon as it is loaded; only if
-that is heard *while the cell runs*, which takes another thread, is the button displayed. It is one widget an answer:
-closed with it, so that neither the saved file nor the widget state has a trace, and a late click finds nobody.
+A click is a widget message, and most kernels handle those only after the cell. So this is tested first: a widget is
+opened but not displayed; its code in the page sends "here" soon after it is loaded; only if that arrives *while the
+cell runs*, which takes another thread, is the button displayed. Each answer has its own widget, closed with the
+answer, so that neither the saved file nor the widget state keeps a trace, and a late click has no effect.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["StopButton", "with_stop_button"]
 
 _FLOWING_S = 0.5
-"""Seconds of text after which an answer is long enough to be stopped."""
+"""Seconds of streaming after which an answer is long enough to be worth stopping."""
 _WAITING_S = 2.0
-"""Seconds of waiting for text after which one may want to give up."""
+"""Seconds from the start after which the user may want to stop, even without any text."""
 _PATIENCE_S = 4.0
-"""Seconds that a page has to say that it is there."""
+"""Seconds that the page has to send "here"; longer answers without it count as unheard."""
 _MOST_UNHEARD = 3
-"""Answers after which it is no longer tried: each try costs some kilobytes and a line in the kernel's log."""
+"""Unheard answers in a row before giving up: each try costs some kilobytes and a line in the kernel's log."""
 
 _ESM = """
 export default {
@@ -64,7 +64,7 @@ export default {
 };
 """
 
-# Above the answer, in no room of its own, and in view for as long as any of the answer is.
+# Above the answer, taking up no space, and in view as long as any part of the answer is.
 _CSS = """
 .jp-OutputArea:has(> .jp-OutputArea-child .ollama-magic-stop) {
   display: flex; flex-direction: column;
@@ -81,19 +81,19 @@ _CSS = """
 
 
 def with_stop_button(view: View, shell: Any, stop: Callable[[], object]) -> View:
-    """`view`, with a Stop button that calls `stop` from another thread; `view` itself where there can be none.
+    """`view` with a Stop button that calls `stop` from another thread; `view` itself if that is not possible.
 
-    For a cell that is all ours: the button goes when `view` clears the cell's outputs.
+    Only for a cell that holds nothing but the answer: the button disappears when `view` clears the cell's outputs.
     """
     can_be = has_subshells(getattr(shell, "kernel", None)) and StopButton.unheard < _MOST_UNHEARD
     return StopButton(view, stop) if can_be else view
 
 
 class StopButton:
-    """A view around another; the cell's thread calls it, the page's messages come in another one."""
+    """Wraps a view. The cell's thread calls it; messages of the page arrive in another thread."""
 
     unheard: ClassVar[int] = 0
-    """How many answers in a row had time for it, and heard nothing."""
+    """How many answers in a row gave the page time enough, and got no message from it."""
 
     def __init__(self, view: View, stop: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._view, self._stop, self._clock = view, stop, clock
@@ -106,7 +106,7 @@ class StopButton:
         self._heard = self._shown = self._over = False
 
     def show(self, events: Sequence[Event]) -> None:
-        """Show the events, then see how far the button is."""
+        """Show the events, then take the next step towards the button."""
         self._view.show(events)
         if self._shown:
             return
@@ -116,12 +116,12 @@ class StopButton:
             self._display()
         elif self._loading is None:
             if self._is_worth_it():
-                self._loading = Worker(load)  # which takes longer than a piece of text may wait
+                self._loading = Worker(load)  # the import takes longer than text may be delayed
         elif self._widget is None and self._loading.done:
             self._open()
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
-        """Let the view end, which takes the button away with all else, and close the widget."""
+        """Finish the view, which removes the button with the other outputs, and close the widget."""
         self._over = True
         try:
             self._view.finish(answer, error)
@@ -140,7 +140,7 @@ class StopButton:
     def _open(self) -> None:
         try:
             self._widget = made("StopWidget", _ESM, _CSS + button_css("ollama-magic-stop"))
-        except ImportError:  # anywidget is not there: it is as if the front end were deaf
+        except ImportError:  # without anywidget there is no button
             self._shown = True
             return
         self._opened = self._clock()
@@ -148,7 +148,7 @@ class StopButton:
         self._widget.on_msg(self._hear)
 
     def _hear(self, widget: Any, content: Any, buffers: Any) -> None:
-        # In the thread of the cell it is heard only between two events, or when the cell is over: too late to help.
+        # In the cell's own thread messages arrive only between two events, or after the cell: too late to be useful.
         if self._over or this_thread() == self._thread or not isinstance(content, dict):
             return
         if content.get("here"):
