@@ -1,6 +1,6 @@
-"""Showing things: answers while they arrive, tables, cards, errors; in a notebook, a terminal, or a plain script.
+"""Display of streaming answers, tables, cards and errors, in a notebook, a terminal or a plain script.
 
-Nothing heavy is imported before there is something to show.
+Heavy modules are imported only when there is something to show.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class View(Protocol):
         """Take a batch of events, in order; an empty one is a tick of the clock."""
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
-        """Leave what is kept. Call it once, also after an interrupt or an error; the error is the caller's to raise."""
+        """Leave the final output. Call it once, also after an interrupt or an error; the caller raises the error."""
 
 
 def place_of(shell: Any) -> str:
-    """Where output goes: "jupyter", "terminal" or "plain". `shell` is IPython's, or None in a script."""
+    """Where output goes: "jupyter", "terminal" or "plain". `shell` is IPython's, None in a script."""
     if shell is not None and hasattr(shell, "kernel"):
         from ollama_magic.render.consoles import in_console
 
@@ -57,8 +57,8 @@ def place_of(shell: Any) -> str:
 def view_for(shell: Any, settings: ViewSettings, whole_cell: bool = False) -> View:
     """The view for one answer.
 
-    `settings` has `format` ("markdown", "text", "json"), `render` ("live", "once") and `quiet`.
-    `whole_cell`: the cell is this one question and nothing else, so that all its outputs may be cleared at the end.
+    `settings` has `format` (such as "markdown" or "json"), `render` ("live", "once") and `quiet`.
+    `whole_cell`: the cell contains only this question, so that all its outputs may be cleared at the end.
     """
     place = place_of(shell)
     if place == "jupyter":
@@ -76,21 +76,21 @@ def view_for(shell: Any, settings: ViewSettings, whole_cell: bool = False) -> Vi
 
 
 def placed_view(shell: Any, settings: ViewSettings, note: Callable[[Answer | None], str]) -> View:
-    """A view in one output of the running cell of a notebook, which any thread may show into, at any time after."""
+    """A view in one output of the running notebook cell; any thread may use it, also after the cell has ended."""
     from ollama_magic.render.placed import PlacedView
 
     return PlacedView(shell, settings, note)
 
 
 def with_stop_button(view: View, shell: Any, stop: Callable[[], object]) -> View:
-    """`view` with a Stop button beside it while it streams, where a click can reach a busy kernel; else `view`."""
+    """`view` with a Stop button while it streams, if a click can reach a busy kernel; otherwise `view`."""
     from ollama_magic.render.stopping import with_stop_button as wrapped
 
     return wrapped(view, shell, stop)
 
 
 def show(shell: Any, value: Answer | Card | OllamaMagicError | Preview | Table | str) -> None:
-    """Show one of our values, or plain text. An error shown here is one that is not raised, such as one of several."""
+    """Show a value of this package, or plain text. Errors are shown only if not raised, such as one of several."""
     place = place_of(shell)
     if place == "jupyter":
         from ollama_magic.render.jupyter import bundle_of, show_bundle
@@ -112,7 +112,7 @@ def say(shell: Any, text: str) -> None:
 
 
 def answer_bundle(answer: Answer) -> Bundle:
-    """Data and metadata by media type for an answer as the last line of a cell."""
+    """The display data and metadata of an answer that is the last line of a cell."""
     from ollama_magic.render.bundle import answer_bundle as bundle
     from ollama_magic.render.bundle import form_of
 
@@ -120,9 +120,9 @@ def answer_bundle(answer: Answer) -> Bundle:
 
 
 def register_formatters(shell: Any) -> None:
-    """Let an Answer, Table or Card as the last line of a cell be shown as safely as a streamed answer."""
+    """Make IPython display an Answer, Table or Card on the last line of a cell as safely as a streamed answer."""
     formatter = shell.display_formatter.mimebundle_formatter
-    # By name, so that loading the extension imports nothing of this.
+    # By name, so that loading the extension does not import these modules.
     formatter.for_type_by_name("ollama_magic.events", "Answer", _bundle)
     for name in ("Table", "Card"):
         formatter.for_type_by_name("ollama_magic.render.tables", name, _bundle)
@@ -137,5 +137,5 @@ def _bundle(value: Any) -> Bundle:
 def _is_terminal() -> bool:
     try:
         return sys.stdout.isatty()
-    except (AttributeError, ValueError):  # replaced by something simple, or closed
+    except (AttributeError, ValueError):  # replaced by a simpler object, or closed
         return False

@@ -1,4 +1,4 @@
-"""Colours of charts: scales between fixed stops, and the ink that can be read on them. Pure."""
+"""Colours of charts: scales with fixed stops, and readable text colours on them. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["AGREEING", "PASSING", "Stops", "colour_at", "ink_on"]
 Stops = tuple[str, ...]
 """Colours as #rrggbb, evenly spaced."""
 
-# Told apart by any eye: orange against teal, dark at both ends; and light to dark.
+# Distinguishable with any colour vision: orange to teal, dark at both ends; and light to dark.
 PASSING: Final[Stops] = ("#b4451f", "#e9c46a", "#2a7f78")
 AGREEING: Final[Stops] = ("#f4efe0", "#9ecfc6", "#2a7f78", "#0d3b46")
 
@@ -18,7 +18,7 @@ _LIGHT: Final = "#ffffff"
 
 
 def colour_at(stops: Stops, share: float) -> str:
-    """The colour at `share` (0 to 1) of the way through `stops`, straight between two neighbours."""
+    """The colour at `share` (0 to 1) of the way through `stops`, interpolated linearly."""
     place = min(1.0, max(0.0, share)) * (len(stops) - 1)
     below = min(int(place), len(stops) - 2)
     part = place - below
@@ -30,7 +30,7 @@ def colour_at(stops: Stops, share: float) -> str:
 
 
 def ink_on(colour: str) -> str:
-    """Dark or light, whichever has more contrast on `colour`, as WCAG 2 reckons it."""
+    """A dark or light text colour, whichever has more contrast on `colour` according to WCAG 2."""
     here = _luminance(colour)
     on_light = (_luminance(_LIGHT) + 0.05) / (here + 0.05)
     on_dark = (here + 0.05) / (_luminance(_DARK) + 0.05)

@@ -1,7 +1,7 @@
-"""Front ends of a kernel that are no notebook: `jupyter console` and `jupyter qtconsole`.
+"""Kernel front ends that are not notebooks: `jupyter console` and `jupyter qtconsole`.
 
-They show an output once and pass over every update of it, so an answer that is painted while it comes would stay empty.
-A kernel is not told who talks to it, but it is their child.
+They display an output once and ignore every update of it, so a streaming answer would stay empty. A kernel is not told
+what its front end is, but a console that started it is its parent process.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _CONSOLE = re.compile(r"\bjupyter[-_ ](?:qt)?console\b|\bqtconsole\b")
 
 @cache
 def in_console() -> bool:
-    """Whether this kernel was started by a console. One that joined a notebook's kernel is not known."""
+    """Whether this kernel was started by a console. A console that joined a notebook's kernel is not detected."""
     try:
-        import psutil  # every kernel brings it
+        import psutil  # ipykernel depends on it
     except ImportError:
         return False
     try:

@@ -1,4 +1,4 @@
-"""The lines around an answer: what is being waited for, how it went, and what the reader must know about it."""
+"""The lines around an answer: its progress, its statistics, and what the reader must know about it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REASONS: Final = {
 
 
 def footer_line(answer: Answer) -> str:
-    """One line: model · mode and surface · tokens in → out · how sure · time to the first · speed · why it ended."""
+    """Model · mode and API · tokens in → out · time to first token · certainty · speed · included · finish reason."""
     stats = answer.stats
     speed = stats.tokens_per_second
     surface = _SURFACES.get(answer.surface, answer.surface)
@@ -47,7 +47,7 @@ def footer_line(answer: Answer) -> str:
 
 
 def marks(answer: Answer) -> list[str]:
-    """What the reader must not miss, shown also when there is no footer: cut off, stopped, empty."""
+    """What the reader must not miss, shown even without a footer: stopped, incomplete, cut off, tool calls, empty."""
     found: list[str] = []
     if answer.reason == "stopped":
         found.append("stopped — this is what had arrived" if answer.text else "stopped — nothing had arrived")
@@ -64,7 +64,7 @@ def marks(answer: Answer) -> list[str]:
 
 
 def progress_line(progress: Progress, waited: float) -> str:
-    """What is being waited for: "loading model… 12 s", "downloading… 12 of 98 MB (12%)"."""
+    """The current phase and its progress: "loading model… 12 s", "downloading… 12 of 98 MB (12%)"."""
     phase = one_line(progress.phase, 120)
     if progress.done is not None:
         if progress.total:
@@ -77,7 +77,7 @@ def progress_line(progress: Progress, waited: float) -> str:
 
 
 def rate_line(tokens: int, writing: float, silent: float) -> str:
-    """How fast it goes, or how long nothing has come: a slow model and a stuck one must look different."""
+    """The speed, or for how long nothing has arrived: a slow model and a stuck one must look different."""
     if silent >= 3:
         step = 1 if silent < 10 else 5 if silent < 60 else 15
         return f"nothing new for {int(silent // step * step)} s"
@@ -85,7 +85,7 @@ def rate_line(tokens: int, writing: float, silent: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration for people: 0.21 s, 12 s, 3 min 5 s."""
+    """A human-readable duration: 0.21 s, 12 s, 3 min 5 s."""
     if value < 10:
         return f"{value:.2f} s"
     return f"{value:.0f} s" if value < 120 else f"{int(value // 60)} min {int(value % 60)} s"
@@ -103,7 +103,7 @@ def count_words(text: str) -> str:
 
 
 def included_line(included: Sequence[tuple[str, int]]) -> str:
-    """What of the notebook stood in the question: "with df ~526 tokens, city ~3 tokens"."""
+    """The parts of the notebook that the question included: "with df ~526 tokens, city ~3 tokens"."""
     shown = [f"{one_line(name, 40)} ~{tokens:,} tokens" for name, tokens in included[:4]]
     more = len(included) - len(shown)
     return f"with {', '.join(shown)}{f' and {more} more' if more > 0 else ''}" if shown else ""

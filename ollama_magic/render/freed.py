@@ -1,8 +1,8 @@
-"""A widget's messages handled while a cell runs: in a thread of the kernel's own (a subshell), where it has them.
+"""Handles a widget's messages while a cell runs: in another thread of the kernel (a subshell), if it supports them.
 
-Since 7.4 ipykernel sends a comm's messages to the shell that last published on it, which for a widget made in a cell
-is the main one: they would wait until the cell ends. The method that decides it is private, so it is only taken away
-where it is found; earlier kernels with subshells go by what the front end asks, and need nothing.
+Since 7.4 ipykernel routes a comm's messages to the shell that last published on it, which for a widget made in a cell
+is the main one: they would wait until the cell ends. The method that decides this is private, so it is overridden only
+if it exists; earlier kernels with subshells use the one that the front end requests, and need no change.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ __all__ = ["free", "has_subshells"]
 
 
 def free(widget: Any) -> bool:
-    """Let the messages of `widget` go where the front end sends them; False where they wait for the running cell.
+    """Route messages of `widget` to the subshell that the front end requests; False if they wait for the running cell.
 
-    True is no promise: the front end may have subshells switched off, so ask it for a message before relying on one.
-    Children have comms of their own. Callbacks then run in another thread, idle or busy.
+    True is no guarantee: subshells may be disabled in the front end, so wait for a first message before relying on it.
+    Child widgets have their own comms. Callbacks then run in another thread, whether the kernel is idle or busy.
     """
     comm = getattr(widget, "comm", None)
     if not has_subshells(getattr(comm, "kernel", None)):
@@ -27,7 +27,7 @@ def free(widget: Any) -> bool:
 
 
 def has_subshells(kernel: Any) -> bool:
-    """Whether this kernel can handle messages in other threads than that of the running cell."""
+    """Whether this kernel can handle messages in threads other than that of the running cell."""
     return bool(getattr(kernel, "_supports_kernel_subshells", False))
 
 

@@ -1,4 +1,4 @@
-"""Code as safe HTML, coloured with Pygments in the colours of JupyterLab's editor."""
+"""Code as safe HTML, highlighted by Pygments in the colours of JupyterLab's editor."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["code_block", "code_spans", "known_language"]
 
-# Lexers are regular expressions, and some can be driven into the ground. Only well-trodden ones are used, and only
-# on code of a size and width that people write.
+# Lexers are regular expressions, and some are prone to catastrophic backtracking. Only widely used ones are allowed,
+# and only for code of ordinary length and line width.
 _LANGUAGES: Final = frozenset(
     re.findall(
         r"\S+",
@@ -49,7 +49,7 @@ _COLOURS: Final = {
     "Generic.Inserted": "string-color,#3f8f3a",
     "Generic.Prompt": "comment-color,#8a8f98",
 }
-# Some of JupyterLab's have less than 4.5:1 in one of its own themes, so each gets a share of the text's colour.
+# Some of JupyterLab's have less contrast than 4.5:1 in one of its own themes, so the text's colour is mixed in.
 _STYLES: Final = {
     kind: f"color:color-mix(in srgb,var(--jp-mirror-editor-{value}) 70%,currentColor)"
     + (";font-style:italic" if kind == "Comment" else "")
@@ -58,12 +58,12 @@ _STYLES: Final = {
 
 
 def code_block(code: str, language: str = "") -> str:
-    """`code` as `<pre><code>`; `language` is whatever followed the fence."""
+    """`code` as `<pre><code>`; `language` is the info string of the fence."""
     return f'<pre style="{CODE}"><code style="background:none">{code_spans(code, language)}</code></pre>\n'
 
 
 def code_spans(code: str, language: str = "") -> str:
-    """`code` escaped, with coloured spans where the language is known and the code is of ordinary size."""
+    """`code` escaped, with coloured spans if the language is known and the code is of ordinary size."""
     lexer = _lexer(_word(language))
     if lexer is None or len(code) > _MAX_CODE or max(map(len, code.split("\n"))) > _MAX_LINE:
         return escape(code)
@@ -81,7 +81,7 @@ def code_spans(code: str, language: str = "") -> str:
 
 
 def known_language(info: str) -> str:
-    """The language that `info`, what follows a fence, names, if it is one we colour; else ""."""
+    """The language named by `info`, the info string of a fence, if it can be highlighted; else ""."""
     name = _word(info)
     return name if name in _LANGUAGES else ""
 

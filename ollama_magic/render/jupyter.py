@@ -1,4 +1,4 @@
-"""Notebook front ends: the sink that displays and updates, and our values as display data."""
+"""Notebook front ends: the sink that sends display messages, and the display data of this package's values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ipython: Any = ipython_display  # its functions have no types
 
 
 class JupyterSink:
-    """Display messages of the cell that runs."""
+    """Display messages of the running cell."""
 
     def __init__(self) -> None:
         self._id = ""
 
     def add(self, bundle: Bundle) -> None:
-        """A new output, which becomes the one that is updated."""
+        """Add an output, which becomes the one that is updated."""
         self._id = uuid.uuid4().hex
         _ipython.display(bundle[0], metadata=bundle[1], raw=True, display_id=self._id)
 
@@ -36,22 +36,22 @@ class JupyterSink:
         _ipython.update_display(bundle[0], metadata=bundle[1], raw=True, display_id=self._id)
 
     def replace_all(self, bundle: Bundle) -> None:
-        """Put one output in the place of all the cell's outputs; it becomes the one that is updated."""
+        """Replace all outputs of the cell by one, which becomes the one that is updated."""
         _ipython.clear_output(wait=True)
         self.add(bundle)
 
     def clear(self) -> None:
-        """Take all the cell's outputs away."""
+        """Remove all outputs of the cell."""
         _ipython.clear_output()
 
 
 def show_bundle(bundle: Bundle) -> None:
-    """One output."""
+    """Display one output."""
     _ipython.display(bundle[0], metadata=bundle[1], raw=True)
 
 
 def bundle_of(value: Answer | Table | Card | Preview | OllamaMagicError | str) -> Bundle:
-    """The display data of one of our values; a plain string is a line of text."""
+    """The display data of a value of this package, or of plain text."""
     if isinstance(value, Answer):
         return answer_bundle(value, form_of(value))
     if isinstance(value, Table):

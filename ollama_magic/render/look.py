@@ -1,7 +1,7 @@
-"""How it looks: inline styles only, because a saved notebook is shown without style sheets and scripts.
+"""Styles of output: inline only, because a saved notebook is shown without style sheets and scripts.
 
-Colours are JupyterLab's own variables, so that its light and dark themes both work, with fallbacks in the middle of
-the scale for front ends that do not have them. Greys are the text's own colour at a lower opacity.
+Colours are JupyterLab's own variables, so that its light and dark themes both work, with mid-range fallbacks for front
+ends that lack them. Greys are the text's own colour at a lower opacity.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CODE: Final = (
     "margin:.7em 0;background:rgba(127,127,127,.1);padding:.6em .8em;border-radius:4px;overflow-x:auto;"
     "word-break:normal"
 )
-# "plaintext": each line is read from the side where its own script begins.
+# "plaintext": each paragraph takes its direction from its own text.
 PRE_TEXT: Final = "white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;margin:0"
 FOOTER: Final = "opacity:.65;font-size:85%;margin-top:.6em"
 PHASE: Final = "opacity:.65;font-size:85%;margin-top:.3em"
@@ -24,10 +24,10 @@ MARK: Final = "border-left:3px solid var(--jp-warn-color1,#d97706);padding-left:
 
 
 def div(style: str, text: str, *, attributes: str = "") -> str:
-    """A block with `text`, which is escaped; `attributes` are ours, never a model's."""
+    """A block with `text`, which is escaped; `attributes` are not, and must never come from a model."""
     return f'<div style="{style}"{attributes}>{escape(text)}</div>'
 
 
 def wrap(html: str) -> str:
-    """The frame around everything shown: in it nothing is taken for maths unless a span says that it is."""
+    """The frame around all output: nothing in it is treated as maths, except in spans marked as such."""
     return f'<div class="ollama-magic tex2jax_ignore mathjax_ignore">{html}</div>'

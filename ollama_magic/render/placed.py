@@ -1,4 +1,4 @@
-"""An answer in one output that stays in its place: updated from any thread, also after its cell has ended."""
+"""An answer in one fixed output, which any thread can update, also after its cell has ended."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _ipython: Any = ipython_display  # its functions have no types
 
 
 class PlacedView:
-    """One output of the cell that runs now; an error is shown in it, since nobody is there to raise it.
+    """One output of the running cell; an error is shown in it, since there is no caller to raise it to.
 
-    `note` gives the plain line under the answer, "" for none: of None while it is written, then of the Answer.
+    `note` returns the line under the answer, "" for none; it is called with None at first, then with the Answer.
     """
 
     def __init__(self, shell: Any, settings: ViewSettings, note: Callable[[Answer | None], str]) -> None:
@@ -36,7 +36,7 @@ class PlacedView:
         self._live = LiveView(self._sink, settings, whole_cell=False)
 
     def show(self, events: Sequence[Event]) -> None:
-        """Take what arrived, and repaint if it is time to."""
+        """Take new events, and repaint if it is time to."""
         self._live.show(events)
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
@@ -55,19 +55,19 @@ class PlacedView:
 
 
 class _PlacedSink:
-    """The one output; LiveView's first one is this one too."""
+    """The one output; LiveView adds none, but updates this one from the start."""
 
     def __init__(self, shell: Any, note: str) -> None:
         self._id = uuid.uuid4().hex
         self._under = note
-        # Taken now: a cell that captures its output has another publisher for as long as it runs.
+        # Stored now, because the shell has another publisher while a cell captures its output.
         self._publisher = shell.display_pub
         first: Bundle = ({"text/html": wrap(div(PHASE, "waiting…")), "text/plain": " "}, {})
         data, metadata = self._noted(first)
         _ipython.display(data, metadata=metadata, raw=True, display_id=self._id)
 
     def put(self, bundle: Bundle) -> None:
-        """This is what the output is now."""
+        """Set the content of the output."""
         data, metadata = bundle
         self._publisher.publish(data, metadata, transient={"display_id": self._id}, update=True)
 

@@ -1,4 +1,4 @@
-"""No notebook and no terminal: the text to standard output, as it comes."""
+"""Neither a notebook nor a terminal: the text goes to standard output as it arrives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["PlainView", "print_value", "write_text"]
 
 
 def write_text(stream: TextIO, text: str) -> None:
-    """Write `text`; what the stream's encoding does not have becomes `?`."""
+    """Write `text`, with `?` for characters that the stream's encoding lacks."""
     try:
         stream.write(text)
     except UnicodeEncodeError:
@@ -34,12 +34,12 @@ def write_text(stream: TextIO, text: str) -> None:
 
 
 class PlainView:
-    """Streams the answer's text, then what there is to know about it."""
+    """Streams the answer's text, then writes its marks and footer."""
 
     def __init__(self, settings: ViewSettings, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stdout
         self._form, self._quiet = settings.format, settings.quiet
-        # JSON is laid out when it is whole.
+        # JSON is indented once it is complete.
         self._once = settings.render == "once" or settings.format == "json"
         self._filter = ControlFilter()
         self._wrote = ""  # the last thing written
@@ -59,7 +59,7 @@ class PlainView:
         self._write(self._filter.feed("".join(texts)))
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
-        """Write what is missing: the rest of the text, marks, the footer."""
+        """Write the rest of the text, the marks and the footer."""
         if self._once:
             if not (error is not None and not answer.text and not answer.thinking and not answer.notices):
                 self._write(answer_text(answer, self._form, quiet=self._quiet) + "\n")
@@ -90,7 +90,7 @@ def _line(event: Notice | Restart | ToolResult) -> str:
 
 
 def print_value(value: Answer | Table | Card | Preview | OllamaMagicError | str, stream: TextIO | None = None) -> None:
-    """A table, card, error or text as lines of text."""
+    """Print an answer, table, card, preview, error or text as plain text."""
     if isinstance(value, Answer):
         text = answer_text(value, form_of(value))
     elif isinstance(value, Table):

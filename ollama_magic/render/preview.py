@@ -1,4 +1,4 @@
-"""What a dry run shows: each message, each variable, and the body that would be sent."""
+"""The output of a dry run: each message, each variable, and the request body that would be sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Preview", "preview_html", "preview_rich", "preview_text"]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`messages`: role, cost, text, pictures; `parts`: what of the notebook stands in them, with its cost."""
+    """`messages`: role, cost, text, pictures; `parts`: the included parts of the notebook and their cost."""
 
     title: str
     messages: Sequence[tuple[str, str, str, str]]
@@ -40,7 +40,7 @@ def _tables(preview: Preview) -> list[Table]:
 
 
 def preview_html(preview: Preview) -> str:
-    """Tables, the exact texts, and the body."""
+    """Tables of the messages and the included parts, and the request body."""
     from ollama_magic.render.highlight import code_block
 
     tables = "".join(table_html(table) for table in _tables(preview))

@@ -1,6 +1,6 @@
-"""A comparison where there is no notebook: a line of progress in a terminal, the answers beside each other at its end.
+"""A comparison outside of notebooks: a line of progress and then the answers side by side in a terminal, else as text.
 
-Columns that stream cannot be scrolled back to in a terminal, so nothing but the line is live there.
+A terminal cannot scroll back in columns that stream, so only the line of progress is live.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TerminalRace:
         self._live: Live | None = None
 
     def show(self, batch: Sequence[tuple[int, Event]]) -> None:
-        """Count what arrived."""
+        """Count the tokens that arrived, and repaint if it is time to."""
         try:
             for number, event in batch:
                 self._tokens[number] += isinstance(event, Text | Thinking)
@@ -68,11 +68,11 @@ class TerminalRace:
             raise
 
     def end(self, number: int, answer: Answer, error: str) -> None:
-        """One answer is over."""
+        """One answer has ended."""
         self._over[number] = True
 
     def finish(self, board: Columns) -> None:
-        """Print all of it."""
+        """Print all answers."""
         self._stop()
         self._console.print(columns_rich(board, self._console.width))
 
@@ -88,17 +88,17 @@ class TerminalRace:
 
 
 class PlainRace:
-    """The view of a script: all of it at the end."""
+    """The view of a script: all answers at the end."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stdout
 
     def show(self, batch: Sequence[tuple[int, Event]]) -> None:
-        """Nothing yet."""
+        """Nothing is shown before the end."""
 
     def end(self, number: int, answer: Answer, error: str) -> None:
-        """Nothing yet."""
+        """Nothing is shown before the end."""
 
     def finish(self, board: Columns) -> None:
-        """Write all of it."""
+        """Write all answers."""
         write_text(self._stream, columns_text(board) + "\n")

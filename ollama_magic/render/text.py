@@ -15,7 +15,7 @@ __all__ = ["ControlFilter", "clean", "distinct", "host_of", "one_line"]
 
 _MAX_HELD = 256
 _NUMBER = re.compile(r"\A\d+ · ")
-# The start of an escape sequence whose end has not arrived: CSI without its final letter, OSC or DCS without its end.
+# The start of an escape sequence that is not complete: CSI without its final byte, OSC or DCS without its terminator.
 _UNFINISHED = re.compile(
     r"(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\n\x80-\x9f]*\x1b?|\x1b[ -/]*)\Z"
 )
@@ -27,22 +27,22 @@ def clean(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # A JSON string may hold half a surrogate pair; no message to a front end can.
+        # A JSON string may contain a lone surrogate; a message to a front end cannot.
         text = text.encode("utf-8", "replace").decode()
     return text
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """`text` cleaned and squeezed into one line of at most `limit` characters."""
+    """`text` cleaned, as one line of at most `limit` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
-    """Each name as one line of at most `limit` characters, and no two alike.
+    """Each name as one line of at most `limit` characters, all different.
 
-    Of those that are too long and begin alike, but for a number before them ("1 · "), the middle is left out, else the
-    end; what is still the same has a number behind it.
+    Names that are too long lose their end, or their middle if several have the same beginning, apart from a leading
+    number ("1 · "). Those that are still equal get a number at the end, which may exceed the limit.
     """
     beginnings = [_beginning(name, limit) for name in names]
     found: dict[str, str] = {}
@@ -58,7 +58,7 @@ def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
 
 
 def _beginning(name: str, limit: int) -> str:
-    """What is compared of a name that is too long; "" of one that is not."""
+    """The part of a name that is compared if it is too long; "" if it is not."""
     line = one_line(name, len(name))
     return "" if len(line) <= limit else _NUMBER.sub("", line)[: limit * 2 // 3]
 
@@ -70,19 +70,19 @@ def _without_middle(text: str, limit: int) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host a link leads to, "" where it names none. Never raises."""
+    """The host of a URL, "" if it has none. Never raises."""
     match = re.match(r"[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?([^/?#:]+)", url, re.IGNORECASE)
     return match.group(1) if match else ""
 
 
 class ControlFilter:
-    """`clean` for text that arrives in pieces: a sequence cut in two is still one sequence."""
+    """`clean` for streamed text: a control sequence split between two pieces is still recognised."""
 
     def __init__(self) -> None:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """What of the text so far can be passed on."""
+        """Add a piece; returns the text that can be passed on."""
         text = self._held + piece
         self._held = ""
         match = _UNFINISHED.search(text, max(0, len(text) - _MAX_HELD))
@@ -92,6 +92,6 @@ class ControlFilter:
         return clean(text) if text else ""
 
     def close(self) -> str:
-        """What was still held back."""
+        """The text that was still held back."""
         held, self._held = self._held, ""
         return clean(held)

@@ -1,4 +1,4 @@
-"""Calls of tools and what came of them: folded in a notebook, one line elsewhere."""
+"""Tool calls and their results: collapsed in a notebook, one line elsewhere."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def call_line(result: ToolResult) -> str:
 
 
 def result_line(result: ToolResult) -> str:
-    """The call and the start of what came of it, in one line."""
+    """The call and the start of its result, in one line."""
     return f"⚙ {call_line(result)} → {one_line(result.text, 120)}"
 
 
 def result_html(result: ToolResult) -> str:
-    """The call, with its result folded away."""
+    """The call, with its result collapsed."""
     mark = "failed" if result.failed else one_line(result.text, 60)
     text = clean(result.text)
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}\n… ({len(text):,} characters)"

@@ -1,4 +1,4 @@
-"""What a panel leaves in the notebook: one output with its conversation, readable where no panel can be shown."""
+"""The output that a panel leaves in the notebook: its conversation, readable where no panel can be displayed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FRAME: Final = {
     "text/plain": ("", "\n\n", ""),
     "text/markdown": ("", "\n\n", ""),
 }
-"""For each kind of text what stands before the turns, between them and after them."""
+"""For each media type the text before, between and after the turns."""
 _WIDGET: Final = (
     "The ollama_magic panel. This front end does not show it, or its kernel has ended: run the cell again in "
     "JupyterLab, Notebook 7 or another front end with Jupyter widgets. What was said in it is below."
@@ -37,7 +37,7 @@ _WIDGET: Final = (
 
 @dataclass
 class Said:
-    """One turn: the question as typed, what was attached to it, the answer as safe HTML and as text, and remarks."""
+    """One turn: the question as typed, its attachments, the answer as safe HTML and as text, remarks, and a footer."""
 
     question: str
     attached: str
@@ -67,23 +67,23 @@ class Said:
 
     @cached_property
     def as_markdown(self) -> str:
-        """The turn as Markdown in which nothing is live."""
+        """The turn as inert Markdown, without remarks and footer."""
         question = "\n".join(f"> {line}".rstrip() for line in inert_markdown(self.question).split("\n"))
         return f"{question}\n\n{inert_markdown(self.text)}"
 
     @cached_property
     def kinds(self) -> dict[str, str]:
-        """All three."""
+        """The turn in all three media types."""
         return {"text/html": self.as_html, "text/plain": self.as_text, "text/markdown": self.as_markdown}
 
 
 def pieces_of(turns: Sequence[Said]) -> list[dict[str, str]]:
-    """What an output with these turns is put together from, by `FRAME`."""
+    """The pieces of an output with these turns, to be assembled with `FRAME`."""
     return [turn.kinds for turn in turns] or [_NOTHING]
 
 
 def transcript_bundle(turns: Sequence[Said], panel: str) -> Bundle:
-    """The whole conversation of a panel as one output, which names the panel in its metadata."""
+    """The complete conversation of a panel as one output, with the panel's id in its metadata."""
     pieces = pieces_of(turns)
     data = {
         kind: before + between.join(piece[kind] for piece in pieces) + after
@@ -94,35 +94,35 @@ def transcript_bundle(turns: Sequence[Said], panel: str) -> Bundle:
 
 
 class TranscriptOutput:
-    """One output of the cell that runs now; it can be updated from any thread, also when its cell has ended."""
+    """One output of the running cell; any thread can update it, also after the cell has ended."""
 
     def __init__(self, shell: Any, panel: str) -> None:
         self._id = uuid.uuid4().hex
-        # Taken now: a cell that captures its output has another publisher for as long as it runs.
+        # Stored now, because the shell has another publisher while a cell captures its output.
         self._publisher = shell.display_pub
         self._bundle = transcript_bundle((), panel)
         self._shown = False
 
     def show(self) -> None:
-        """Show it, with what was put there before."""
+        """Display the output with its current content."""
         from IPython.display import display as show
 
         display: Any = show
         bundle = self._bundle
         display(bundle[0], metadata=bundle[1], raw=True, display_id=self._id)
         self._shown = True
-        if self._bundle is not bundle:  # put there by another thread meanwhile
+        if self._bundle is not bundle:  # replaced by another thread meanwhile
             self.put(self._bundle)
 
     def put(self, bundle: Bundle) -> None:
-        """This is what the output is now."""
+        """Set the content of the output."""
         self._bundle = bundle
         if self._shown:
             self._publisher.publish(*bundle, transient={"display_id": self._id}, update=True)
 
 
 def show_widget(widget: Any) -> None:
-    """Show a widget in the cell that runs now; in a front end without widgets, a text that says so."""
+    """Display a widget in the running cell; a front end without widgets shows a text that says so."""
     from IPython.display import display as show
 
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}

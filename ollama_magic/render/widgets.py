@@ -1,6 +1,6 @@
-"""Widgets that are a line to the page and nothing else: code, style and messages. Closed, they leave nothing behind.
+"""Widgets that are only a channel to the page: code, style and messages. Once closed, they leave no trace.
 
-Where anywidget is missing, `made` raises ImportError, and there is simply no button.
+If anywidget is missing, `made` raises ImportError, and there is no button.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _BUTTON: Final = """
 
 
 def button_css(name: str) -> str:
-    """The style of buttons with that class, for a light and a dark page."""
+    """The style of buttons of class `name`, for light and dark pages."""
     return _BUTTON.format(name=name)
 
 
 def load() -> None:
-    """Import what widgets need, which takes a while; that it is missing is told when one is made."""
+    """Import what widgets need, which takes a while; if it is missing, only `made` raises."""
     try:
         importlib.import_module("anywidget")
     except ImportError:
@@ -38,7 +38,7 @@ def load() -> None:
 
 
 def made(name: str, esm: str, css: str) -> Any:
-    """A new widget that nothing shows yet, of the kind called `name`. Raises ImportError without anywidget."""
+    """A new widget of class `name`, not displayed yet. Raises ImportError without anywidget."""
     return _kind(name, esm, css)()
 
 
@@ -50,7 +50,7 @@ def _kind(name: str, esm: str, css: str) -> type[Any]:
 
 
 def close(widget: Any) -> None:
-    """Take it away, and its layout, which is a model of its own."""
+    """Close a widget and its layout, which is a separate model."""
     layout = widget.layout
     widget.close()
     layout.close()
