@@ -1,8 +1,8 @@
-"""What an error body says, whatever shape it has: one Report from JSON of any nesting, a page of HTML, or plain text.
+"""Reads error bodies of any form: one Report from JSON of any nesting, an HTML page, or plain text.
 
-Shapes in use: `{"error": "text"}` (native), `{"error": {"message", "type", "code"}}` (/v1, llama.cpp), either of them
-as JSON inside the string of the other, `{"StatusCode": 429, "Status": "...", "error": "..."}` (a model that a daemon
-runs elsewhere), `{"detail": ...}` and `{"message": ...}` (gateways), a proxy's page, `404 page not found`, nothing.
+Forms in use: `{"error": "text"}` (native), `{"error": {"message", "type", "code"}}` (/v1, llama.cpp), either of them
+JSON-encoded in a string of the other, `{"StatusCode": 429, "Status": "...", "error": "..."}` (a remote model behind a
+daemon), `{"detail": ...}` and `{"message": ...}` (gateways), a proxy's page, `404 page not found`, an empty body.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["LONGEST", "Report", "as_json", "excerpt", "read_body", "read_payload", "without_secrets"]
 
 LONGEST = 500
-"""How many characters of a server's own text go into a message."""
+"""The maximum number of characters of a server's text in an error message."""
 
 _DEEPEST = 8
 _LONGEST_PAGE = 20_000
@@ -27,13 +27,13 @@ _SECRETS = (
     (re.compile(r"\b(Bearer|Basic)\s+[^\s\"',;}]{16,}", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"(//)[^/\s@\"']+@"), r"\1***@"),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), "***"),
-    (re.compile(r"\b[0-9a-f]{32}\.[A-Za-z0-9_-]{8,}"), "***"),  # the form of Ollama's own keys
+    (re.compile(r"\b[0-9a-f]{32}\.[A-Za-z0-9_-]{8,}"), "***"),  # the format of Ollama's own keys
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a server said went wrong. `text` is "" where it said nothing; `page` tells that it was a page of HTML."""
+    """The error that a server reported. `text` is "" if it gave none; `page` is true for an HTML page."""
 
     text: str = ""
     status: int | None = None
@@ -43,7 +43,7 @@ class Report:
 
 
 def read_body(body: bytes) -> Report:
-    """The report in the body of an answer whose status is an error."""
+    """The report in the body of a response with an error status."""
     text = body.decode("utf-8", "replace").lstrip("\ufeff").strip()
     if text.startswith(("{", "[")):
         try:
@@ -55,7 +55,7 @@ def read_body(body: bytes) -> Report:
 
 
 def read_payload(payload: object) -> Report:
-    """The report in a JSON value: a whole body, or an object with `error` inside a stream."""
+    """The report in a JSON value: a complete body, or an object with `error` inside a stream."""
     report = _walk(payload, Report(), 0)
     return replace(report, text=excerpt(report.text))
 
@@ -127,21 +127,21 @@ def _plain(page: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """`text` in one line, of at most LONGEST characters, all of which can be encoded."""
+    """`text` on one line, at most LONGEST characters, without lone surrogates."""
     line = " ".join(text[: 20 * LONGEST].encode("utf-8", "replace").decode().split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def as_json(value: object) -> str:
-    """A value that came as JSON, as JSON again."""
+    """Encode a value decoded from JSON as JSON again."""
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:  # as deep as the parser just took it, but from deeper in the stack
+    except RecursionError:  # the parser accepted this depth, but here the stack is deeper
         return "(deeply nested JSON)"
 
 
 def without_secrets(text: str, hide: tuple[str, ...] = ()) -> str:
-    """`text` without the texts of `hide` and without what looks like a key, a token or a password in a URL."""
+    """`text` with the strings of `hide`, and anything that looks like a key, token or URL password, masked."""
     for secret in hide:
         if secret:
             text = text.replace(secret, "***")

@@ -1,4 +1,4 @@
-"""Tool calls as servers send them: whole or in pieces, their arguments as an object or as its JSON text."""
+"""Tool calls as servers send them: complete or in fragments, with arguments as an object or as a JSON string."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .bodies import as_json
 __all__ = ["RAW_ARGUMENTS", "CallCollector", "arguments_of", "calls_of"]
 
 RAW_ARGUMENTS: Final = "__raw__"
-"""The one key of a tool call's arguments that were no JSON object: its value is the text as the model wrote it."""
+"""The only key of tool call arguments that are not a JSON object; its value is the text as the model wrote it."""
 
 
 def arguments_of(value: object) -> dict[str, Any]:
-    """The arguments of a tool call, which servers send as an object or as its JSON text; nothing means none.
+    """The arguments of a tool call, which servers send as an object or as a JSON string; {} for null or blank.
 
-    A model can write text that is no JSON object. It is kept under RAW_ARGUMENTS, so that whoever answers the call can
-    say what was wrong with it.
+    A model may write text that is not a JSON object. It is kept under RAW_ARGUMENTS, so that the code that answers the
+    call can report what was wrong.
     """
     text = value
-    for _ in range(2):  # some servers quote the text once more
+    for _ in range(2):  # some servers encode the string twice
         if isinstance(value, str) and value.strip():
             try:
                 value = json.loads(value)
@@ -34,7 +34,7 @@ def arguments_of(value: object) -> dict[str, Any]:
 
 
 def calls_of(entries: object) -> tuple[ToolCall, ...]:
-    """Calls that came whole: `[{"id"?, "function": {"name", "arguments"}}]`, or without the `function` around them."""
+    """Complete calls: `[{"id"?, "function": {"name", "arguments"}}]`, or without the enclosing `function`."""
     calls = []
     for entry in entries if isinstance(entries, list) else ():
         function = entry.get("function", entry) if isinstance(entry, dict) else None
@@ -50,7 +50,7 @@ def _text(value: object) -> str:
 
 @dataclass(slots=True)
 class _Parts:
-    """A tool call that is being put together."""
+    """A tool call being assembled."""
 
     id: str = ""
     name: str = ""
@@ -58,19 +58,19 @@ class _Parts:
     value: object = None
 
     def call(self) -> ToolCall:
-        """The whole call."""
+        """The assembled call."""
         return ToolCall(self.name, arguments_of("".join(self.pieces) if self.value is None else self.value), self.id)
 
 
 class CallCollector:
-    """Puts calls together from pieces, which belong to each other by index."""
+    """Assembles calls from fragments, matched by index."""
 
     def __init__(self) -> None:
         self._calls: list[_Parts] = []
         self._by_index: dict[object, _Parts] = {}
 
     def add(self, pieces: object) -> None:
-        """Take the pieces of one chunk."""
+        """Add the fragments of one chunk."""
         for piece in pieces if isinstance(pieces, list) else ():
             function = piece.get("function") if isinstance(piece, dict) else None
             if not isinstance(function, dict):
@@ -86,13 +86,13 @@ class CallCollector:
                 call.value = arguments
 
     def take(self) -> tuple[ToolCall, ...]:
-        """The calls so far, which are not given again."""
+        """Return the calls so far, and forget them."""
         calls = tuple(parts.call() for parts in self._calls if parts.name)
         self._calls, self._by_index = [], {}
         return calls
 
     def _call_for(self, index: object, identity: str, name: str) -> _Parts:
-        """The call that a piece belongs to. A new id under an old index is another call all the same."""
+        """The call that a fragment belongs to. A different id under the same index starts a new call."""
         key = index if isinstance(index, int) else None
         call = self._by_index.get(key)
         other = call is not None and identity and call.id and identity != call.id

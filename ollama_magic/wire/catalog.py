@@ -1,7 +1,7 @@
-"""What a server says about its models: /api/tags, /api/ps, /api/show and /v1/models, of any version.
+"""Decodes a server's model listings: /api/tags, /api/ps, /api/show and /v1/models, of any version.
 
-Decoding never raises: a field that is missing or of another type is None (or empty), an entry without a name is left
-out, and anything that is no list of models is an empty list.
+Decoding never raises: a field that is missing or of the wrong type is None (or empty), an entry without a name is
+skipped, and anything that is not a list of models is an empty list.
 
 Source: ollama api/types.go, docs/api.md; openai/openai.go
 """
@@ -27,31 +27,31 @@ __all__ = [
 ]
 
 CLOUD_CATALOGUE: Final[tuple[str, ...]] = ("qwen3-coder:480b", "deepseek-v3.1:671b", "kimi-k2:1t")
-"""Models that Ollama's documents name for the cloud: a suggestion where the list cannot be fetched."""
+"""Cloud models named in Ollama's documentation: suggestions for when the list cannot be fetched."""
 
 _CLOUD_SUFFIXES: Final = ("-cloud", ":cloud")
 
 
 def full_name(name: str) -> str:
-    """`name` as the server completes it, for comparing: a tag is always there, the default registry never.
+    """`name` normalized for comparison: lower case, always with a tag, never with the default registry.
 
-    Two names of one model have the same full name. What is sent is always the name as it was typed.
+    Two names of one model have the same full name. Requests always send the name as it was typed.
     """
     name = name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def runs_in_cloud(name: str) -> bool:
-    """Whether a daemon hands questions to the model of this name on to the cloud."""
+    """Whether a daemon forwards requests for the model of this name to the cloud."""
     return name.lower().endswith(_CLOUD_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that a server lists. `size` is bytes on disk, `context_length` tokens; None where nobody says.
+    """A model that a server lists. `size` is in bytes on disk, `context_length` in tokens; None if unknown.
 
-    `parameters` and `quantization` are the server's words, such as "8.0B" and "Q4_K_M". `capabilities` is None on
-    servers older than v0.30. `remote_host` is set for a local name of a model that runs elsewhere.
+    `parameters` and `quantization` are the server's text, such as "8.0B" and "Q4_K_M". `capabilities` is None on
+    servers older than v0.30. `remote_host` is set for a local name of a model that runs on another host.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class RunningModel:
-    """A model in memory: `size` bytes in all, `size_vram` of them on a GPU; unloaded at `expires_at` unless used."""
+    """A model in memory: `size` bytes in total, `size_vram` of them on a GPU; unloaded at `expires_at` unless used."""
 
     name: str
     size: int | None = None
@@ -78,16 +78,16 @@ class RunningModel:
 
     @property
     def gpu_share(self) -> float | None:
-        """The part of the model that is on a GPU, 0 to 1."""
+        """The fraction of the model that is on a GPU, 0 to 1; None if unknown."""
         return min(1.0, self.size_vram / self.size) if self.size and self.size_vram is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    """What /api/show tells about a model.
+    """The details of a model from /api/show.
 
-    `parameters` is the text block of its defaults ("stop   <|im_end|>" and so on), `details` the server's own table.
-    `thinking_values` are the values that `think` may have, None where the server does not say.
+    `parameters` is the text block of its defaults ("stop   <|im_end|>" and so on), `details` the server's own object.
+    `thinking_values` are the values that `think` may have, None if the server does not say.
     """
 
     name: str
@@ -109,12 +109,12 @@ class ModelDetails:
     info: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def can(self, capability: str) -> bool | None:
-        """Whether the model has `capability`, such as "tools" or "vision"; None where the server does not say."""
+        """Whether the model has `capability`, such as "tools" or "vision"; None if the server does not say."""
         return None if self.capabilities is None else capability in self.capabilities
 
 
 def decode_tags(obj: object) -> list[Model]:
-    """The models of a GET /api/tags."""
+    """The models in a response of GET /api/tags."""
     models = []
     for entry in _entries(obj, "models"):
         name = _text(entry, "name") or _text(entry, "model")
@@ -139,7 +139,7 @@ def decode_tags(obj: object) -> list[Model]:
 
 
 def decode_models_v1(obj: object) -> list[Model]:
-    """The models of a GET /v1/models, which tells little more than names; its `data` is null when there are none."""
+    """The models in a response of GET /v1/models: little more than names. `data` is null if there are none."""
     return [
         Model(name=name, modified=_time(entry.get("created")))
         for entry in _entries(obj, "data")
@@ -163,7 +163,7 @@ def decode_ps(obj: object) -> list[RunningModel]:
 
 
 def decode_show(name: str, obj: object) -> ModelDetails:
-    """The answer of a POST /api/show for the model `name`."""
+    """The response of POST /api/show for the model `name`."""
     value = obj if isinstance(obj, Mapping) else {}
     details, info, thinking = _table(value, "details"), _table(value, "model_info"), value.get("thinking")
     values = thinking.get("values") if isinstance(thinking, Mapping) else None
@@ -197,7 +197,7 @@ def _context_length(details: Mapping[str, Any], info: Mapping[str, Any]) -> int 
     return next(filter(None, lengths), None) or _number(details, "context_length") or None
 
 
-# ---- fields that may be anything -----------------------------------------------------------------------------------
+# ---- fields of any type --------------------------------------------------------------------------------------------
 
 
 def _entries(obj: object, name: str) -> list[Mapping[str, Any]]:
@@ -227,7 +227,7 @@ def _words(value: object) -> tuple[str, ...] | None:
 
 
 def _time(value: object) -> datetime | None:
-    """An RFC 3339 text or seconds since the epoch; None for Go's zero time, which means that there is none."""
+    """An RFC 3339 string or seconds since the epoch; None for Go's zero time, which means no time."""
     try:
         if isinstance(value, str):
             time = datetime.fromisoformat(value)

@@ -1,8 +1,8 @@
-"""What the decoders of both surfaces share: the life of one answer, and reading values that servers write differently.
+"""The common part of both surfaces' decoders: the life cycle of an answer, and values that servers write differently.
 
-A decoder takes frames and gives events. It never raises: it keeps what came before, and says in `failure` what went
-wrong. `close` is for the end of the bytes, however it came about: if the server had said by then that the answer is
-whole there is a Done, otherwise `failure` is Incomplete, or what the server sent instead of an answer.
+A decoder turns frames into events. It never raises: it keeps what arrived before, and sets `failure` to the error.
+`close` marks the end of the bytes, whatever its cause: if the server had already ended the answer, it gives a Done;
+otherwise `failure` is Incomplete, or an error that shows what the server sent instead of an answer.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder", "count", "probabilities_of", "seconds"]
 
-_ENOUGH = 4_000  # characters of what is no answer: a page's title comes early
+_ENOUGH = 4_000  # characters kept of what is not an answer: a page's title comes early
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Joiner:
-    """Puts characters together again that a server cut between the two halves of a surrogate pair.
+    """Rejoins characters that a server split between the two halves of a surrogate pair.
 
-    Half a character, `\\ud83d` in JSON, is a str that cannot be encoded: a display of it would fail. A half that stays
-    alone becomes U+FFFD.
+    Half a pair, such as `\\ud83d` in JSON, is a str that cannot be encoded, so displaying it would fail. A lone half
+    becomes U+FFFD.
     """
 
     __slots__ = ("half",)
@@ -39,7 +39,7 @@ class Joiner:
         self.half = ""
 
     def join(self, text: str) -> str:
-        """`text` with whole characters only; half a character at its end is kept for the next."""
+        """`text` with complete characters only; half a pair at its end is kept for the next call."""
         text = self.half + text
         self.half = ""
         if "\ud800" <= text[-1:] <= "\udbff":
@@ -47,33 +47,33 @@ class Joiner:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def rest(self) -> str:
-        """What to add at the end of the text: "" unless half a character was left over."""
+        """What to append at the end of the text: U+FFFD if half a pair is left over, else ""."""
         rest, self.half = "\ufffd" if self.half else "", ""
         return rest
 
 
 class Decoder:
-    """Base of the two decoders. A subclass reads one object in `_object`."""
+    """Base class of both decoders. A subclass decodes one object in `_object`."""
 
     def __init__(self, target: Target) -> None:
         self.failure: OllamaMagicError | None = None
         self.finished = False
-        """Whether the server has said that the answer is whole; what follows can only be counts."""
+        """Whether the server has said that the answer is complete; only counts can follow."""
         self._target = target
-        self._over = False  # Done was given, or `failure` was set
+        self._over = False  # Done was emitted, or `failure` was set
         self._reason = ""
         self._stats = Stats()
         self._text: list[str] = []
         self._chunks = 0  # objects that were part of an answer
         self._strange = ""  # the first objects and lines that were not
-        self._foreign = False  # objects were among them
+        self._foreign = False  # some of them were objects
         self._text_joiner = Joiner()
         self._thinking_joiner = Joiner()
 
     # ---- for the client ----------------------------------------------------------------------------------------
 
     def feed(self, frames: list[Frame]) -> list[Event]:
-        """The events of `frames`. After an error or a Done nothing more comes."""
+        """The events of `frames`; none after an error or a Done."""
         events: list[Event] = []
         for frame in frames:
             if self._over:
@@ -89,7 +89,7 @@ class Decoder:
         return events
 
     def close(self) -> list[Event]:
-        """The last events, when no more bytes come. Sets `failure` unless the server had ended the answer."""
+        """The last events, at the end of the bytes. Sets `failure` unless the server had ended the answer."""
         events: list[Event] = []
         if self._over:
             return events
@@ -113,17 +113,17 @@ class Decoder:
         raise NotImplementedError
 
     def _end_mark(self, events: list[Event]) -> None:
-        """`[DONE]`: ends an answer even where nothing else said so, but is no answer by itself."""
+        """`[DONE]`: ends an answer even without a finish reason, but is not an answer by itself."""
         if self._chunks:
             self.finished = True
             self._before_end(events)
             self._finish(events)
 
     def _before_end(self, events: list[Event]) -> None:
-        """Give what was being collected."""
+        """Emit what was being collected."""
 
     def _unfinished(self) -> OllamaMagicError:
-        """Why there is no end: the connection broke, or it never was an answer."""
+        """The error of a stream without an end: the connection broke, or it never was an answer."""
         target, partial = self._target, self.text
         cut = not self._foreign and _is_cut(self._strange)
         if not self._chunks and self._strange and not cut and not self._strange.startswith(("{", "[")):
@@ -160,9 +160,9 @@ class Decoder:
             self._strange = f"{self._strange}\n{text[:_ENOUGH]}".lstrip()
 
     def _write(self, text: str, logprobs: object, events: list[Event], *, thought: bool = False) -> None:
-        """Text with the probabilities of its tokens; probabilities may come without text.
+        """Emit text with the probabilities of its tokens; there may be probabilities without text.
 
-        `thought`: thinking came with it, whose tokens are told first.
+        `thought`: the same chunk has thinking, whose tokens are listed first.
         """
         if self._text_joiner.half or not text.isascii():
             text = self._whole_characters(text, self._text_joiner)
@@ -194,12 +194,12 @@ class Decoder:
         events.append(Done(self._reason or "stop", self._stats))
 
     def _count(self, **counts: Any) -> None:
-        """Take the counts and times that are not None."""
+        """Record the counts and times that are not None."""
         self._stats = replace(self._stats, **{name: value for name, value in counts.items() if value is not None})
 
 
 def _is_cut(text: str) -> bool:
-    """Whether `text` is the beginning of an object, or of the word before one."""
+    """Whether `text` is an unfinished JSON value, or the beginning of the `data:` before one."""
     if text.startswith(("{", "[")):
         return Scanner().scan(bytearray(text.encode("utf-8", "replace"))) == 0
     return "data:".startswith(text)
@@ -209,23 +209,23 @@ def _is_cut(text: str) -> bool:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens; None for what is no such number."""
+    """A number of tokens; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
         return None
     return int(value)
 
 
 def seconds(value: object, unit: float) -> float | None:
-    """A duration of `value` times `unit` seconds; None for what is no duration."""
+    """A duration of `value` times `unit` seconds; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e18:
         return None
     return value * unit
 
 
 def probabilities_of(entries: object) -> tuple[TokenProbability, ...]:
-    """`[{"token", "logprob", "top_logprobs"?: [...]}]` as values; entries of any other shape are left out.
+    """`[{"token", "logprob", "top_logprobs"?: [...]}]` as values; entries of any other form are skipped.
 
-    /v1 has the list in `{"content": [...]}`.
+    /v1 wraps the list in `{"content": [...]}`.
     """
     found = []
     if isinstance(entries, dict):
@@ -241,7 +241,7 @@ def probabilities_of(entries: object) -> tuple[TokenProbability, ...]:
 
 
 def _last(probabilities: tuple[TokenProbability, ...], text: str) -> tuple[TokenProbability, ...]:
-    """The tokens at the end that are as long as `text`."""
+    """The last tokens, as many as cover the length of `text`."""
     missing, first = len(text.encode("utf-8", "replace")), len(probabilities)
     while first and missing > 0:
         first -= 1
@@ -250,7 +250,7 @@ def _last(probabilities: tuple[TokenProbability, ...], text: str) -> tuple[Token
 
 
 def _token(entry: object) -> tuple[str, float, bytes] | None:
-    """Text, log probability, and the bytes of what is only a part of a character."""
+    """Text, log probability, and the bytes of a token that is a partial character."""
     if not isinstance(entry, dict):
         return None
     token, logprob = entry.get("token"), entry.get("logprob")
@@ -259,7 +259,7 @@ def _token(entry: object) -> tuple[str, float, bytes] | None:
     if not -1e300 < logprob < 1e300:
         return None
     if not token or "\ufffd" in token:
-        # Half a character has no text: it comes as U+FFFD, or as nothing. The bytes, where they come, tell.
+        # A partial character has no text: it is sent as U+FFFD or "". The bytes, if sent, identify it.
         data = _bytes(entry.get("bytes"))
         try:
             token, data = data.decode() or token, b""

@@ -1,7 +1,7 @@
-"""Texts as vectors, on both surfaces: what is asked, and what is answered. Pure.
+"""Embeddings on both surfaces: encodes requests and decodes responses. Pure.
 
-/api/embed can be told not to cut long texts, how long to keep the model, and its options; /v1/embeddings cannot, but
-other servers have it too. There numbers travel as base64, a third of the size.
+/api/embed has fields for truncation of long texts, keep-alive and model options; /v1/embeddings does not, but other
+servers support it too. /v1 sends numbers as base64, a third of the size.
 
 Source: ollama api/types.go (EmbedRequest), openai/openai.go (EmbeddingRequest)
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Vector", "decode_embed", "encode_embed"]
 
-Vector = array  # of type "f": 32 bits each
+Vector = array  # of type "f": 32-bit floats
 
 
 def encode_embed(
@@ -36,7 +36,7 @@ def encode_embed(
     keep_alive: str | float | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """The path and the JSON body that ask for the vectors of `texts`; the last three are for /api alone."""
+    """The path and the JSON body that request the vectors of `texts`; the last three parameters apply to /api only."""
     body: dict[str, Any] = {"model": model, "input": list(texts)}
     if dimensions is not None:
         body["dimensions"] = dimensions
@@ -51,9 +51,9 @@ def encode_embed(
 
 
 def decode_embed(value: object, count: int) -> list[Vector[float]]:
-    """The `count` vectors of an answer of either surface, in the order of the texts.
+    """The `count` vectors in a response of either surface, in the order of the texts.
 
-    Raises ServerError where they are not that many, not of one length, or not numbers.
+    Raises ServerError if they are not `count` nonempty vectors of equal length and finite numbers.
     """
     found: object = None
     if isinstance(value, dict):

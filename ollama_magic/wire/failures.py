@@ -1,8 +1,8 @@
-"""One tree of errors from every status, body and mid-stream report of a server.
+"""Maps every error status, body and mid-stream report of a server to one exception hierarchy.
 
-`bodies` finds out what the server said; here that becomes an error of `ollama_magic.errors`, with what was tried in its
-message and what to do in its hint. The text decides before the status, because Ollama reports some mistakes of the
-request as 500 and passes on other servers' words under statuses of its own.
+`bodies` extracts what the server said; here that becomes an error of `ollama_magic.errors`, with the failed request in
+its message and the remedy in its hint. The text takes precedence over most statuses, because Ollama reports some
+invalid requests as 500 and forwards other servers' messages under statuses of its own.
 
 Source: ollama server/routes.go, llm/llama_server.go, openai/openai.go, server/cloud_proxy.go (v0.33)
 """
@@ -47,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was tried: for messages, so `url` has no credentials. `hide` lists texts that no message may repeat."""
+    """The request, for messages, so `url` has no credentials. `hide` lists strings that no message may contain."""
 
     method: str
     url: str
@@ -60,10 +60,10 @@ class Target:
 def error_from_response(
     status: int, body: bytes, headers: Mapping[str, str], target: Target, *, now: float | None = None
 ) -> OllamaMagicError:
-    """The error for an answer with an error status, read from all of its `body`.
+    """The error for a response with an error status, from its complete `body`.
 
-    `now` is the time to which a date in Retry-After is compared, seconds since the epoch; None is the clock's.
-    Returns a ResponseError, or Unsupported where the model or server cannot do what was asked.
+    `now` is the time against which a date in Retry-After is compared, in seconds since the epoch; None: the clock's.
+    Returns a ResponseError, or Unsupported if the model or server cannot do what was asked.
     """
     report = replace(bodies.read_body(body), status=status)
     retry_after = retry_after_seconds(_header(headers, "retry-after"), time.time() if now is None else now)
@@ -71,12 +71,12 @@ def error_from_response(
 
 
 def error_from_stream(payload: object, target: Target) -> OllamaMagicError:
-    """The error that an object with `error` reports inside a stream whose status was 200."""
+    """The error reported by an object with `error` inside a stream whose status was 200."""
     return _error(bodies.read_payload(payload), target, None, "")
 
 
 def error_from_text(text: str, target: Target) -> ServerError:
-    """The error for an answer with status 200 that is not JSON at all: a proxy's page, or any text."""
+    """The error for a response with status 200 that is not JSON: a proxy's page, or any text."""
     report = bodies.read_body(text.encode("utf-8", "replace"))
     what = f"a web page titled “{report.text}”" if report.page else f"“{report.text}”"
     message = f"the answer is not Ollama's but {what} ({target.method} {target.url})"
@@ -84,7 +84,7 @@ def error_from_text(text: str, target: Target) -> ServerError:
 
 
 def retry_after_seconds(value: str | None, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header, which has seconds or a date; None where it says neither.
+    """Seconds to wait according to a Retry-After header, which has seconds or a date; None if it has neither.
 
     Source: RFC 9110, 10.2.3
     """
@@ -102,9 +102,9 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name), None)
 
 
-# ---- from what was said to a kind of error -------------------------------------------------------------------------
+# ---- from a report to an error class -------------------------------------------------------------------------------
 
-# In this order. A crashed runner's report quotes its whole log, so it comes before what such a log may mention.
+# Checked in this order. A crashed runner's report quotes its log, so it comes before anything the log may mention.
 _BY_TEXT: tuple[tuple[re.Pattern[str], type[OllamaMagicError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
@@ -153,7 +153,7 @@ def _kind_by_status(report: Report, target: Target) -> type[OllamaMagicError]:
     if status == 499:
         return Busy
     if status in (404, 405):
-        # A path that is not there gets plain text, or an object that speaks of the path.
+        # An unknown path is answered with plain text, or with an object that mentions the path.
         named = target.model and target.model.lower() in report.text.lower()
         return ModelNotFound if named else ServerError
     return BadRequest
@@ -173,7 +173,7 @@ def _error(report: Report, target: Target, retry_after: float | None, location: 
 
 def _message(report: Report, target: Target) -> str:
     tried, text = f"{target.method} {target.url}", report.text
-    if target.mode == "embedded":  # whose address tells nobody anything, and whose context nobody can increase
+    if target.mode == "embedded":  # its address is meaningless to users, and they cannot increase its context
         tried, text = "the built-in engine", _ADVICE.sub("", text)
     ended = f"{tried} answered {report.status}" if report.status is not None else f"in the answer of {tried}"
     if report.page:

@@ -1,23 +1,24 @@
-"""Bytes, cut anywhere, to JSON values: NDJSON, server-sent events, bare JSON, text, and mixtures of them.
+"""Turns bytes, split anywhere, into JSON values: NDJSON, server-sent events, bare JSON, text, and mixtures of them.
 
-Strategy: the bytes decide, never a content type. A server, or a proxy before it, may send
+Strategy: the format is detected from the bytes, never from the content type. A server or proxy may send
 
-    {"a": 1}\\n{"a": 2}\\n          one object a line (NDJSON)
+    {"a": 1}\\n{"a": 2}\\n          one object per line (NDJSON)
     data: {"a": 1}\\n\\n            server-sent events, with or without the space, ended by `data: [DONE]`
-    {"a": 1}{"a": 2}              objects glued together, with or without newlines
-    {\\n  "a": 1\\n}               one object over many lines, also as several `data:` lines of one event
-    [{"a": 1}, {"a": 2}]          an array of them: one frame, a list
+    {"a": 1}{"a": 2}              concatenated objects, with or without newlines
+    {\\n  "a": 1\\n}               one object on many lines, also as several `data:` lines of one event
+    [{"a": 1}, {"a": 2}]          an array of objects: one frame, a list
     502 Bad Gateway               text
 
-Only b"\\n" ends a line (one b"\\r" before it goes): U+0085, U+2028 and U+2029 are legal inside a JSON string. UTF-8 is
-decoded once an object is whole, so no cut falls inside a character; bytes that are not UTF-8 become U+FFFD.
+Only b"\\n" ends a line (a preceding b"\\r" is dropped): U+0085, U+2028 and U+2029 are legal inside a JSON string. UTF-8
+is decoded once an object is complete, so no character is ever split; bytes that are not UTF-8 become U+FFFD.
 
-Almost every line is one whole object, and is given to the C parser at once. Only where that fails does a scanner look
-for the object's end; it keeps its place, so that every byte is looked at a bounded number of times.
+Almost every line is one complete object, and goes straight to the C parser. Only if that fails does a scanner search
+for the object's end; it keeps its position, so that every byte is examined a bounded number of times.
 
-Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html, with three liberties. A `data:` line
-that is a whole JSON value is a frame at once, without waiting for the blank line (some servers send none). A line that
-is no field continues a value that an earlier `data:` line left open. Event names matter only for `error`.
+Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html, with three deviations. A `data:`
+line that is a complete JSON value is a frame immediately, without waiting for the blank line (some servers send none).
+A line that is not a field continues a value that an earlier `data:` line left open. The only event name with a meaning
+is `error`.
 """
 
 from __future__ import annotations
@@ -40,28 +41,28 @@ _LEADING_SPACE = re.compile(rb"[ \t\r\n]*")
 class Framer:
     """Turns the bytes of one response body into frames.
 
-    `feed` and `close` never raise, and where the bytes were cut makes no difference to the frames. An object, line or
-    event longer than `limit` bytes sets `failure`; frames that came before it are kept, nothing comes after it.
+    `feed` and `close` never raise, and the frames do not depend on where the bytes were split. An object, line or event
+    longer than `limit` bytes sets `failure`; the frames before it are returned, none after it.
     """
 
     def __init__(self, limit: int = 64 << 20) -> None:
         self.failure: OllamaMagicError | None = None
         self._limit = limit
         self._head: bytes | None = b""  # the first bytes, while they may still be a byte order mark
-        self._buffer = bytearray()  # not yet understood: starts at a line's start or just after a glued value
-        self._searched = 0  # where to look for the end of the buffer's first line
-        self._mid_line = False  # the buffer starts inside a line of which something was already used
-        self._as_text = False  # the buffer starts with balanced brackets that are no JSON
-        self._tried = False  # the first line of the buffer as a whole is no JSON
+        self._buffer = bytearray()  # not parsed yet: starts at the start of a line or just after a value on it
+        self._searched = 0  # where to resume the search for the end of the first line
+        self._mid_line = False  # the buffer starts inside a line that is partly consumed
+        self._as_text = False  # the buffer starts with balanced brackets that are not JSON
+        self._tried = False  # the complete first line of the buffer was tried, and is not JSON
         self._scanner: Scanner | None = None  # inside the value at the start of the buffer
         self._value = bytearray()  # a value left open by a `data:` line
         self._value_scanner: Scanner | None = None
         self._error_event = False  # `event: error` was seen, its data is being collected
         self._error_lines: list[bytes] = []
         self._error_size = 0
-        self._plain = True  # none of the above: whole lines can take the short way
+        self._plain = True  # none of the above: complete lines can take the fast path
 
-    # ---- the short way ---------------------------------------------------------------------------------------
+    # ---- the fast path ---------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes."""
@@ -72,7 +73,7 @@ class Framer:
             return frames
         size = len(data)
         short = size <= self._limit
-        if self._plain and short and data.find(b"\n") >= size - 3 >= 0:  # one line, the usual feed
+        if self._plain and short and data.find(b"\n") >= size - 3 >= 0:  # one line, the usual case
             start = 6 if data.startswith(b"data: {") else 0
             try:
                 text = data.decode()
@@ -111,7 +112,7 @@ class Framer:
         return frames
 
     def close(self) -> list[Frame]:
-        """The frames that were waiting for more when the stream ended. A value that broke off becomes RawText."""
+        """The frames that were incomplete when the stream ended. A truncated value becomes RawText."""
         frames: list[Frame] = []
         if self._head:
             self._buffer += self._head
@@ -137,16 +138,16 @@ class Framer:
         self._head = None
         return head.removeprefix(_BOM)
 
-    # ---- the long way ----------------------------------------------------------------------------------------
+    # ---- the slow path ---------------------------------------------------------------------------------------
 
     def _advance(self, frames: list[Frame]) -> None:
-        """Use as much of the buffer as can be decided, whatever may follow."""
+        """Consume as much of the buffer as can be parsed without the bytes that follow."""
         while self._buffer and self.failure is None and self._step(frames):
             pass
         self._plain = not (self._buffer or self._mid_line or self._value_scanner or self._error_event)
 
     def _step(self, frames: list[Frame]) -> bool:
-        """Use one value or line, or the blanks, at the start of the buffer; False when that takes more bytes."""
+        """Consume one value or line, or the blanks, at the start of the buffer; False if that needs more bytes."""
         buffer = self._buffer
         if self._scanner is None and not self._as_text:
             blanks = _end(_LEADING_BLANKS, buffer)
@@ -184,7 +185,7 @@ class Framer:
                 return True
         scanner = self._scanner = self._scanner or Scanner()
         if newline < 0 and len(buffer) <= self._limit and buffer[-1] not in b"}]":
-            return False  # nothing ends here: leave the scan until something may
+            return False  # no value can end here: defer the scan until one may
         end = scanner.scan(buffer)
         if abs(end) > self._limit or (end == 0 and len(buffer) > self._limit):
             self._fail("JSON value")
@@ -204,7 +205,7 @@ class Framer:
         return False
 
     def _use(self, count: int) -> None:
-        """Drop the first `count` bytes of the buffer: blanks, a value, or up to and with a line's end."""
+        """Drop the first `count` bytes of the buffer: blanks, a value, or a line including its end."""
         if count and self._buffer[count - 1] == 0x0A:
             self._mid_line = self._as_text = self._tried = False
         del self._buffer[:count]
@@ -250,7 +251,7 @@ class Framer:
             frames.append(RawText(decode(text)))
 
     def _extend_value(self, frames: list[Frame], payload: bytes) -> None:
-        """Add a line to the value that a `data:` line left open, and take out what is whole."""
+        """Append a line to the value that a `data:` line left open, and emit what is complete."""
         value = self._value
         value += payload
         value += b"\n"
@@ -294,6 +295,6 @@ class Framer:
 
 
 def _end(pattern: re.Pattern[bytes], data: bytearray) -> int:
-    """How many bytes at the start of `data` match `pattern`, which matches anything."""
+    """How many bytes at the start of `data` match `pattern`; it may match none."""
     found = pattern.match(data)
     return found.end() if found else 0

@@ -1,4 +1,4 @@
-"""What to do about an error of a server: one sentence or two for the reader."""
+"""Hints for server errors: one or two sentences that tell the user what to do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hint_for(
     retry_after: float | None,
     location: str,
 ) -> str:
-    """The hint for an error of `kind` that was made from `report`; "" where there is nothing sensible to say."""
+    """The hint for an error of class `kind` made from `report`; "" if there is nothing useful to say."""
     if kind is Unauthorized:
         return _unauthorized(report, mode, key_sent)
     if kind is Forbidden:

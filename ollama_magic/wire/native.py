@@ -1,6 +1,6 @@
-"""Ollama's own surface: /api/chat, and what /api/generate answers.
+"""Ollama's native surface: /api/chat, and the responses of /api/generate.
 
-Source: ollama docs/api.md, api/types.go (v0.33). Fields that hold zero are left out by the server: absent is not zero.
+Source: ollama docs/api.md, api/types.go (v0.33). The server omits fields that are zero; here absent means unknown.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["NativeDecoder", "encode_chat"]
 
 _NANOSECOND = 1e-9
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
-# Fields of the request itself that people give as if they were options of the model.
+# Fields of the request that users give as if they were model options.
 _TOP_LEVEL = ("truncate", "shift")
 
 
 def encode_chat(request: Request, *, stream: bool = True) -> tuple[str, dict[str, Any]]:
-    """The path and the JSON body that ask `request` on the native surface."""
+    """The path and the JSON body of `request` on the native surface."""
     body: dict[str, Any] = {
         "model": request.model,
         "messages": [_message(message) for message in request.messages],
@@ -35,7 +35,7 @@ def encode_chat(request: Request, *, stream: bool = True) -> tuple[str, dict[str
         if name in options:
             body[name] = options.pop(name)
     if isinstance(options.get("stop"), str):
-        options["stop"] = [options["stop"]]  # a bare string is refused
+        options["stop"] = [options["stop"]]  # the server rejects a plain string
     if options:
         body["options"] = options
     if request.think is not None:
@@ -74,7 +74,7 @@ def _call(index: int, call: ToolCall) -> dict[str, Any]:
 
 
 def _keep_alive(value: str | float) -> str | float:
-    """A number is seconds; a string must be a Go duration, so a string of digits alone becomes a number."""
+    """A number is seconds; a string must be a Go duration, so a numeric string becomes a number."""
     if isinstance(value, str):
         value = value.strip()
         if not _NUMBER.fullmatch(value):
@@ -84,9 +84,9 @@ def _keep_alive(value: str | float) -> str | float:
 
 
 class NativeDecoder(Decoder):
-    """Frames of /api/chat or /api/generate, streamed or whole, of any version, to events.
+    """Turns frames of /api/chat or /api/generate, streamed or not, of any version, into events.
 
-    Tool calls come whole, in any chunk. `done: true` ends the answer; so does a `done_reason` without it, once the
+    Tool calls arrive complete, in any chunk. `done: true` ends the answer; a `done_reason` without it does so when the
     stream ends.
     """
 
@@ -94,7 +94,7 @@ class NativeDecoder(Decoder):
         message = value.get("message")
         if type(message) is dict:
             text = message.get("content")
-            # Nearly every chunk is four fields with two in the message: a piece of text, and no more to look for.
+            # Nearly every chunk has four fields, and two in the message: only a piece of text.
             if (
                 type(text) is str
                 and text

@@ -1,7 +1,7 @@
 """The OpenAI-compatible surface, /v1/chat/completions, of Ollama and of llama.cpp's server.
 
-Ollama's /v1 reads few fields and ignores the others without a word (openai/openai.go), so what it cannot carry is
-refused here. llama.cpp reads its samplers from the same body, under the names that Ollama gives them.
+Ollama's /v1 reads few fields and silently ignores the others (openai/openai.go), so what it does not support is
+refused here. llama.cpp reads its sampler parameters from the same body, under Ollama's names.
 
 Source: ollama docs/api/openai-compatibility.mdx; llama.cpp tools/server/README.md, server-schema.cpp
 """
@@ -36,18 +36,18 @@ _LLAMA = _COMMON | {
     )
 }
 _LLAMA["num_keep"] = "n_keep"
-# Ollama decodes these only (openai.go, decodeImageURL); natively it looks at the bytes.
+# The only types that Ollama decodes on /v1 (openai.go, decodeImageURL); /api detects them from the bytes.
 _IMAGE_TYPES = ("image/jpeg", "image/jpg", "image/png", "image/webp")
 _FLAGS = {"num_ctx": "--num-ctx", "keep_alive": "--keep-alive", "think": "--think"}
 
 
-# ---- what is asked -------------------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------------------------
 
 
 def unsupported(request: Request, dialect: Dialect = "ollama") -> list[str]:
-    """The names of what `request` says and this surface cannot carry, as options are named in the notebook.
+    """The names of the parts of `request` that this surface does not support, as options are named in the notebook.
 
-    `think` is among them only for True on Ollama: off and levels have an equal, `reasoning_effort`.
+    `think` is among them only for True on Ollama: False and levels have an equivalent, `reasoning_effort`.
     """
     table = _LLAMA if dialect == "llama.cpp" else _COMMON
     names = [name for name, value in request.options.items() if value is not None and name not in table]
@@ -64,7 +64,7 @@ def unsupported(request: Request, dialect: Dialect = "ollama") -> list[str]:
 
 
 def encode_chat(request: Request, *, stream: bool = True, dialect: Dialect = "ollama") -> tuple[str, dict[str, Any]]:
-    """The path and the JSON body that ask `request` on this surface.
+    """The path and the JSON body of `request` on this surface.
 
     Raises Unsupported, naming each option that the server would ignore.
     """
@@ -74,7 +74,7 @@ def encode_chat(request: Request, *, stream: bool = True, dialect: Dialect = "ol
     if stream:
         body["stream_options"] = {"include_usage": True}
     for name, value in request.options.items():
-        # Fewer than no tokens means no limit to Ollama; here the field is left out for that.
+        # A negative number of tokens means no limit to Ollama; here the field is omitted instead.
         if value is not None and not (name == "num_predict" and isinstance(value, int) and value < 0):
             body[table[name]] = value
     if request.think is not None:
@@ -88,13 +88,13 @@ def encode_chat(request: Request, *, stream: bool = True, dialect: Dialect = "ol
         body["tools"] = [dict(tool) for tool in request.tools]
     if request.top_logprobs is not None:
         body["logprobs"] = True
-        if alternatives := request.top_logprobs or int(dialect == "llama.cpp"):  # at 0 that tells no probability
+        if alternatives := request.top_logprobs or int(dialect == "llama.cpp"):  # at 0 it returns no probabilities
             body["top_logprobs"] = alternatives
     return "/v1/chat/completions", body
 
 
 def check(request: Request, dialect: Dialect = "ollama") -> None:
-    """Raise Unsupported, naming what this surface cannot carry, if `request` says any such thing."""
+    """Raise Unsupported, naming what this surface does not support, if `request` has any of it."""
     names = unsupported(request, dialect)
     if not names:
         return
@@ -120,8 +120,8 @@ def _add_think(body: dict[str, Any], think: bool | str, dialect: Dialect) -> Non
 
 
 def _messages(messages: tuple[Message, ...], dialect: Dialect) -> list[dict[str, Any]]:
-    """Messages in OpenAI's form. A result must name the call it answers: ids that are missing are made up in order."""
-    waiting: list[tuple[str, str]] = []  # (name, id) of calls without a result yet
+    """Messages in OpenAI's format. A result must name the call it answers: missing ids are generated in order."""
+    waiting: list[tuple[str, str]] = []  # (name, id) of calls that have no result yet
     result = []
     for place, message in enumerate(messages):
         item: dict[str, Any] = {"role": message.role, "content": _content(message)}
@@ -162,17 +162,17 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     return parts + [{"type": "image_url", "image_url": {"url": url}} for url in urls]
 
 
-# ---- what arrives --------------------------------------------------------------------------------------------------
+# ---- responses -----------------------------------------------------------------------------------------------------
 
 
 class OpenAIDecoder(Decoder):
-    """Frames of /v1/chat/completions (or /v1/completions), streamed or whole, of any server, to events.
+    """Turns frames of /v1/chat/completions (or /v1/completions), streamed or not, of any server, into events.
 
     A `finish_reason` ends the answer, and so does `[DONE]`. Done waits for `[DONE]` or the end of the bytes, because
-    usage comes after the finish. Tool calls are given once they are whole.
+    usage follows the finish reason. Tool calls are emitted once they are complete.
 
-    An error in the middle of a stream loses its text on Ollama's /v1: a chunk with an empty model and an empty delta
-    comes, and then the stream ends. That is a ServerError which says so.
+    Ollama's /v1 loses the text of an error in the middle of a stream: it sends a chunk with an empty model and an empty
+    delta, and the stream ends. That becomes a ServerError which says so.
     """
 
     def __init__(self, target: Target) -> None:
@@ -250,7 +250,7 @@ class OpenAIDecoder(Decoder):
     # ---- counts -------------------------------------------------------------------------------------------------
 
     def _usage(self, usage: object) -> None:
-        """Usage may come with every chunk, as zeros at first: zeros tell nothing."""
+        """Record usage. It may come with every chunk, as zeros at first, so zeros are ignored."""
         if not isinstance(usage, dict):
             return
         prompt, output = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
@@ -261,7 +261,7 @@ class OpenAIDecoder(Decoder):
         self._count(prompt_tokens=prompt, output_tokens=output, cached_tokens=cached)
 
     def _timings(self, timings: object) -> None:
-        """llama.cpp's own clock: `prompt_n` leaves out the tokens that were cached, `cache_n`."""
+        """Record llama.cpp's timings: `prompt_n` excludes the cached tokens, `cache_n`."""
         if not isinstance(timings, dict):
             return
         read, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
@@ -277,7 +277,7 @@ class OpenAIDecoder(Decoder):
 
 
 def _piece(choice: Any) -> str:
-    """The text of a choice that has nothing else to tell, as nearly every one; "" for any other."""
+    """The text of a choice that holds nothing else, as nearly all do; "" for any other."""
     try:
         delta = choice["delta"]
         text = delta["content"]

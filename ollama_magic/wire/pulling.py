@@ -1,12 +1,12 @@
-"""What a server says while it downloads a model: the status objects of /api/pull, of any version, as a whole.
+"""Download progress of a model: aggregates the status objects of /api/pull, of any version.
 
     {"status": "pulling manifest"}
     {"status": "pulling dde5aa3fc5ff", "digest": "sha256:dde5...", "total": 2019377376, "completed": 241970}
     {"status": "verifying sha256 digest"}
     {"status": "success"}
 
-`completed` is absent while it is 0, may go down when a part is fetched again, and is there at once for a layer that
-the server has already. Layers are named as they are begun, so the whole is what is known of it so far.
+`completed` is absent while it is 0, may decrease when a part is fetched again, and is complete from the start for a
+layer that the server already has. A layer is named when its download starts, so totals cover the known layers only.
 
 Source: ollama api/types.go (ProgressResponse), server/download.go
 """
@@ -27,47 +27,47 @@ if TYPE_CHECKING:
 __all__ = ["Pulling", "PullLayer", "PullProgress", "advise"]
 
 _WINDOW_S: Final = 6.0
-"""How far back a rate looks: long enough to be steady, short enough to follow a connection that slows down."""
+"""The window of a rate: long enough to be steady, short enough to follow a connection that slows down."""
 _SAMPLE_S: Final = 0.1
 _RATE_AFTER_S: Final = 0.5
-"""Seconds of download before its rate means anything."""
+"""Seconds of download before its rate is meaningful."""
 _MOST_LAYERS: Final = 200
 _MOST_BYTES: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class PullLayer:
-    """One layer of a model: bytes `done` of `total`, None where the server has not said."""
+    """One layer of a model: bytes `done` of `total`, None if the server has not said."""
 
     digest: str
     done: int | None = None
     total: int | None = None
     rate: float | None = None
-    """Bytes a second over the last seconds; None before there is something to measure, and when it is whole."""
+    """Bytes per second over the last seconds; None before it can be measured, and when complete."""
 
     @property
     def name(self) -> str:
-        """The digest as the server shortens it, 12 digits."""
+        """The first 12 digits of the digest, as the server abbreviates it."""
         return self.digest.rpartition(":")[2][:12]
 
     @property
     def whole(self) -> bool:
-        """Whether all of it is there."""
+        """Whether it is complete."""
         return self.total is not None and self.done == self.total
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that are left at this rate; 0 when it is whole, None while nobody can say."""
+        """Seconds left at this rate; 0 when complete, None while unknown."""
         return _left_s(self.done, self.total, self.rate)
 
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """How far a download is. `status` is the server's word, `done` and `total` bytes over the layers known so far.
+    """The progress of a download. `status` is the server's text, `done` and `total` bytes of the layers known so far.
 
-    `done` and `total` are None while the server only reports a status. `rate` is bytes a second over the last seconds
-    (what was there before does not count), `left_s` seconds at this rate; None while there is nothing to tell.
-    `success` is true for the last value alone.
+    `done` and `total` are None while the server only reports a status. `rate` is bytes per second over the last seconds
+    (not counting what the server already had), `left_s` the seconds left at this rate; both None while unknown.
+    `success` is true only for the last value.
     """
 
     status: str
@@ -80,21 +80,21 @@ class PullProgress:
 
     @property
     def fraction(self) -> float | None:
-        """The part that is done, 0 to 1; None where the server has not said how much there is."""
+        """The completed fraction, 0 to 1; None if the server has not said the total."""
         return self.done / self.total if self.total and self.done is not None else None
 
 
 class Pulling:
-    """Adds up the status objects of one download."""
+    """Aggregates the status objects of one download."""
 
     def __init__(self) -> None:
         self._layers: dict[str, _Layer] = {}
         self._rate = _Rate()
 
     def feed(self, obj: object, now: float) -> PullProgress | None:
-        """How far it is after one more object, which came at `now` seconds; None for one that says nothing.
+        """The progress after one more object, received at `now` seconds; None for one without status and digest.
 
-        Never raises: a field that is missing or of another type counts as absent.
+        Never raises: a field of the wrong type counts as absent.
         """
         value = obj if isinstance(obj, Mapping) else {}
         status, digest = _text(value, "status"), _text(value, "digest")
@@ -117,19 +117,19 @@ class Pulling:
 
 
 class _Layer:
-    """One layer while it is downloaded."""
+    """One layer during its download."""
 
     def __init__(self) -> None:
         self.done: int | None = None
         self.total: int | None = None
-        self.gained = 0  # since it was first heard of: what was there before was not downloaded now
+        self.gained = 0  # since the first report: what the server had before was not downloaded now
         self._rate = _Rate()
 
     def feed(self, done: int | None, total: int | None, now: float) -> None:
         if total:
             self.total = total
         if done is None and total:
-            done = 0  # zeros are left out
+            done = 0  # the server omits zeros
         if done is not None:
             if self.total is not None:
                 done = min(done, self.total)
@@ -143,7 +143,7 @@ class _Layer:
 
 
 class _Rate:
-    """Bytes a second over the last seconds."""
+    """Bytes per second over the last seconds."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
@@ -164,7 +164,7 @@ class _Rate:
         return max(0.0, (count - before) / (now - then)) if now - then >= _RATE_AFTER_S else None
 
 
-# ---- what to do when it fails --------------------------------------------------------------------------------------
+# ---- hints for failures --------------------------------------------------------------------------------------------
 
 _RESUMES: Final = "Pulling again goes on from what the server has kept."
 _ADVICE: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
@@ -192,15 +192,15 @@ _ADVICE: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
 
 
 def advise(error: OllamaMagicError) -> OllamaMagicError:
-    """`error`, met while a model was pulled, with what to do about it there."""
+    """`error`, raised while pulling a model, with a hint that fits."""
     if isinstance(error, ModelNotFound):
         error.hint = "The registry has no model of this name and tag: https://ollama.com/search shows what there is."
-    elif isinstance(error, ResponseError):  # in the server's words
+    elif isinstance(error, ResponseError):  # its message is the server's text
         error.hint = next((advice for pattern, advice in _ADVICE if pattern.search(error.message)), error.hint)
     return error
 
 
-# ---- fields that may be anything -----------------------------------------------------------------------------------
+# ---- fields of any type --------------------------------------------------------------------------------------------
 
 
 def _left_s(done: int | None, total: int | None, rate: float | None) -> float | None:

@@ -1,6 +1,6 @@
-"""Where one JSON value ends in a run of bytes, and what it is.
+"""Finds where a JSON value ends in a byte stream, and decodes it.
 
-The scanner only counts brackets and skips strings; whether the bytes between are JSON is the parser's word, once.
+The scanner only counts brackets and skips strings; the parser then decides, once, whether the bytes are JSON.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _DONE: Final = "[DONE]"
 _NO_TEXT: Final = "the server reported an error without saying which"
 
 scan_once: Callable[[str, int], tuple[Any, int]] = make_scanner(cast("Any", json.JSONDecoder()))
-"""`(text, index)` to the value there and the index after it: what json.loads does, without its wrapping."""
+"""Maps `(text, index)` to the value there and the index after it: json.loads without its overhead."""
 NOT_JSON = (ValueError, RecursionError, StopIteration)
-"""Bad syntax, bytes that are no UTF-8, integers of thousands of digits; deep nesting; nothing there."""
+"""Bad syntax, bytes that are not UTF-8, integers of thousands of digits; deep nesting; no value."""
 
-# A whole string, brackets that open, brackets that close, or the start of a string that goes on beyond what is here.
+# A complete string, opening brackets, closing brackets, or the start of a string that extends beyond the buffer.
 _OUTSIDE = re.compile(rb'"(?:[^"\\\n]++|\\[^\n])*+"|[{\[]++|[}\]]++|"')
 _IN_STRING = re.compile(rb'["\\\n]')
 
@@ -55,7 +55,7 @@ END: Final = EndMark()
 
 @dataclass(frozen=True, slots=True)
 class RawText:
-    """A line that is not JSON, or what is left of a JSON value that broke off."""
+    """A line that is not JSON, or a truncated JSON value."""
 
     text: str
 
@@ -64,7 +64,7 @@ Frame = dict[str, Any] | list[Any] | RawText | EndMark
 
 
 class Scanner:
-    """Finds where a JSON object or array ends, looking at each byte once however the bytes arrive."""
+    """Finds where a JSON object or array ends, examining each byte once however the bytes arrive."""
 
     __slots__ = ("depth", "in_string", "position")
 
@@ -74,9 +74,9 @@ class Scanner:
         self.in_string = False
 
     def scan(self, buffer: bytearray) -> int:
-        """The index just after the value at the start of `buffer`; 0 if it goes on beyond it.
+        """The index just after the value at the start of `buffer`; 0 if the value extends beyond it.
 
-        Negative if a newline inside a string shows that it never was JSON: minus the newline's index.
+        Negative if a newline inside a string shows that it is not JSON: minus the newline's index.
         """
         while True:
             if self.in_string:
@@ -89,7 +89,7 @@ class Scanner:
                     return -found.start()
                 if mark == 0x22:
                     self.in_string = False
-                elif found.end() == len(buffer):  # which character is escaped is yet to come
+                elif found.end() == len(buffer):  # the escaped character has not arrived yet
                     self.position = found.start()
                     return 0
                 elif buffer[found.end()] != 0x0A:
@@ -109,19 +109,19 @@ class Scanner:
                     self.depth += length
                 elif self.depth > length:
                     self.depth -= length
-                else:  # the value ends at one of them
+                else:  # the value ends at one of these brackets
                     self.position = found.start() + max(1, self.depth)
                     self.depth = 0
                     return self.position
 
 
 def decode(data: bytes | bytearray) -> str:
-    """UTF-8 to text without the blanks at its end; what is not UTF-8 becomes U+FFFD, and no ASCII is ever lost."""
+    """Decode UTF-8, without trailing whitespace; invalid bytes become U+FFFD, and no ASCII is ever lost."""
     return data.decode("utf-8", "replace").rstrip(" \t\r\n")
 
 
 def whole(text: str) -> Frame | None:
-    """`text` as one object, array or `[DONE]`, with nothing but blanks after it; None if it is not that."""
+    """`text` as one object, array or `[DONE]`, with only whitespace after it; None for anything else."""
     if text.startswith(_DONE):
         return END if not text[len(_DONE) :].strip(" \t\r") else None
     if not text.startswith(("{", "[")):
@@ -134,9 +134,9 @@ def whole(text: str) -> Frame | None:
 
 
 def salvage(broken: bytearray) -> list[Frame]:
-    """A value that never ended, as text; but lines in it that are objects of their own are not lost.
+    """A value that never ended, as text; lines in it that are complete objects become frames.
 
-    A server that was cut off inside one line may still report why in the next.
+    A server that breaks off inside a line may still report the reason in the next.
     """
     frames: list[Frame] = []
     text: list[str] = []
@@ -157,7 +157,7 @@ def salvage(broken: bytearray) -> list[Frame]:
 
 
 def as_error(data: bytes) -> dict[str, Any]:
-    """`{"error": ...}` of the data of an error event, which is JSON, text or nothing."""
+    """The data of an error event (JSON, text or nothing) as `{"error": ...}`."""
     text = decode(data).lstrip()
     try:
         value = json.loads(text)

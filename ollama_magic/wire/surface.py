@@ -1,7 +1,7 @@
-"""Which of Ollama's two surfaces carries a request.
+"""Chooses which of Ollama's two surfaces a request uses.
 
-/v1 is the rule where both exist. It silently ignores much of what Ollama can be told, so a request that says such a
-thing goes to /api; or is refused, where the reader insists on /v1.
+/v1 is the default if both exist. It silently ignores many of Ollama's parameters, so a request that has one goes to
+/api, or is refused if the user insists on /v1.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PATHS: dict[str, str] = {"openai": "OpenAI-compatible (/v1)", "native": "native
 
 
 def native_only(request: Request) -> list[str]:
-    """The names of what `request` says and only /api can carry well; empty where /v1 is as good.
+    """The names of the parts of `request` that only /api supports well; empty if /v1 is as good.
 
-    All of `think` is among them: /v1 has words for some of it, but older servers ignore those.
+    Any value of `think` is among them: /v1 can express some, but older servers ignore those.
     """
     names = openai.unsupported(request)
     if request.think is not None and "think" not in names:
@@ -34,8 +34,8 @@ def native_only(request: Request) -> list[str]:
 def choose(api: str, endpoint_surfaces: tuple[Surface, ...], request: Request) -> Surface:
     """The surface for `request`: `api` is the setting ("auto", "openai" or "native").
 
-    `endpoint_surfaces` are those that the endpoint has, of which there is at least one. Raises Unsupported if the
-    asked one is not among them, or cannot carry what the request says.
+    `endpoint_surfaces` are those that the endpoint has, at least one. Raises Unsupported if the requested one is not
+    among them, or does not support what the request has and /api is there too.
     """
     if api == "auto":
         if len(endpoint_surfaces) == 1:
