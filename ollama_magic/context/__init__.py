@@ -1,4 +1,4 @@
-"""What a prompt takes from the notebook: `{expr}` and attachments become text within a token budget, or pictures."""
+"""Notebook objects in prompts: `{expr}` and attachments become text within a token budget, or images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""numpy arrays: shape, type, statistics, some values. The cost does not follow the size: large ones are sampled."""
+"""Describes numpy arrays: shape, type, statistics, some values. Large ones are sampled, so the cost is bounded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .tokens import cut
 __all__ = ["describe_array"]
 
 _EXACT: Final = 5_000_000
-"""Elements up to which missing values, least, most and mean are of the whole array."""
+"""The number of elements up to which missing values, min, max and mean are computed on the whole array."""
 
 
 def describe_array(array: Any, budget: int) -> Described:
-    """An array within `budget` tokens."""
+    """Describe an array within `budget` tokens."""
     import numpy as np
 
     masked = isinstance(array, np.ma.MaskedArray)
@@ -56,7 +56,7 @@ def _dtype(dtype: Any) -> str:
 
 
 def _statistics(array: Any, sample: Any, np: Any) -> str:
-    """Of the finite values; what is not finite is counted."""
+    """Statistics of the finite values, and how many are not finite."""
     whole = array if array.size <= _EXACT else sample
     if isinstance(whole, np.ma.MaskedArray):
         whole = whole.compressed()
@@ -84,23 +84,23 @@ def _statistics(array: Any, sample: Any, np: Any) -> str:
 
 
 def _contents(sample: Any) -> str:
-    """Element types and the most frequent element of an array of objects or texts."""
+    """Element types and the number of distinct elements of an array of objects or strings."""
     items = sample.tolist()
     kinds = Counter(type(item).__name__ for item in items)
     words = "types " + ", ".join(f"{name} {count / len(items):.0%}" for name, count in kinds.most_common(4))
     try:
         counted = Counter(items)
-    except TypeError:  # lists and dicts cannot be counted
+    except TypeError:  # lists and dicts are unhashable
         return words
     return f"{words}; {len(counted):,} different"
 
 
 def _values(array: Any, np: Any) -> str:
-    """Some values: all of a small array, the corners of a large one, the first ones where there are many dimensions."""
+    """Some values: all of a small array, the corners of a large one, the first of one with many dimensions."""
     if array.dtype.kind in "OUS" or array.dtype.names is not None or array.ndim > 3:
         first = [_short(item) for item in array.flat[:12].tolist()]
         return "[" + ", ".join(first) + (", ...]" if array.size > 12 else "]")
-    # All of numpy's print options are given: the text must not depend on what the notebook has set.
+    # All of numpy's print options are given: the text must not depend on the notebook's settings.
     with np.printoptions(
         precision=5, threshold=100, edgeitems=3, linewidth=100, suppress=False, nanstr="nan", infstr="inf", sign="-",
         floatmode="maxprec", formatter={},

@@ -1,12 +1,12 @@
-"""Finds what stands in braces in a prompt. Pure, and linear in the length of the text.
+"""Parses the braces in a prompt. Pure, and linear in the length of the text.
 
-    {df.shape}  {f(x)[0]!r:>10}   an expression, when its first name is known; no spaces inside the braces
+    {df.shape}  {f(x)[0]!r:>10}   an expression, if its first name is known; no spaces inside the braces
     {{ and its }}                 one brace each
-    \\frac{a}{b}  \\sqrt[3]{x}      arguments of a LaTeX command: stay
-    {"a": 1}  {a, b}  { x }  {}   stay
+    \\frac{a}{b}  \\sqrt[3]{x}      arguments of a LaTeX command: unchanged
+    {"a": 1}  {a, b}  { x }  {}   unchanged
 
-An expression is a name followed by attributes, indices and calls, on one line, of at most LONGEST characters. It is
-read to the brace that closes it; those inside its string literals and brackets do not.
+An expression is a name followed by attributes, indices and calls, on one line, of at most LONGEST characters. It ends
+at its closing brace; braces inside its string literals and brackets do not count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Expression", "Unknown", "parse_expression", "pieces"]
 
 LONGEST: Final = 1000
 _DEEPEST: Final = 20
-"""Brackets within brackets: text full of opening ones is not read a thousand characters for each."""
+"""Maximum nesting of brackets, so that text full of opening ones is not scanned LONGEST characters for each."""
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*\}")
@@ -35,7 +35,7 @@ _STRING = re.compile(
     r"""'''(?:\\.|[^\\])*?'''|""" + r'''"""(?:\\.|[^\\])*?"""|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"'''
 )
 _STOP = re.compile(r"""['"()\[\]{}!:\n]""")
-# The mini-language of numbers and texts, that of dates, and our own word for "as a picture".
+# The format specs of numbers and strings, those of dates, and our own for "as a picture".
 _SPEC = re.compile(r"(?:.?[<>=^])?[-+]?z?#?0?\d*[_,]?(?:\.\d+)?[bcdeEfFgGnosxX%]?|[^{}\n]*%[A-Za-z][^{}\n]*|image")
 _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 
@@ -55,7 +55,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A name in braces that is not known: it stays in the text as `{name}`."""
+    """An unknown name in braces: it stays in the text as `{name}`."""
 
     name: str
 
@@ -64,7 +64,7 @@ def pieces(text: str, known: Callable[[str], bool]) -> Iterator[str | Expression
     """`text` in order: stretches of plain text, expressions whose first name is `known`, and unknown names."""
     place, plain = 0, 0
     open_braces: list[str] = []  # "{", "{{", or "\\" for a brace of a LaTeX command
-    latex = -1  # where an argument of a LaTeX command would begin
+    latex = -1  # where the argument of a LaTeX command would begin
     while found := _NEXT.search(text, place):
         at = found.start()
         if found[0] == "\\":
@@ -76,7 +76,7 @@ def pieces(text: str, known: Callable[[str], bool]) -> Iterator[str | Expression
             top = open_braces[-1] if open_braces else ""
             place = at + 1
             if top == "{{" and not text.startswith("}}", at):
-                continue  # a stray one
+                continue  # a stray brace
             if open_braces:
                 open_braces.pop()
             if top == "\\":
@@ -108,13 +108,13 @@ def pieces(text: str, known: Callable[[str], bool]) -> Iterator[str | Expression
 
 
 def parse_expression(text: str, known: Callable[[str], bool]) -> Expression | None:
-    """The whole of `text` as one expression with a known first name; None for anything else."""
+    """All of `text` as one expression with a known first name; None for anything else."""
     expression, end = _expression(text + "}", 0, known)
     return expression if expression is not None and end == len(text) + 1 else None
 
 
 def _expression(text: str, start: int, known: Callable[[str], bool]) -> tuple[Expression | None, int]:
-    """The expression that begins at `start` and ends with a brace, and the place behind that brace."""
+    """The expression that begins at `start` and ends with a brace, and the index after that brace."""
     name = _NAME.match(text, start)
     if name is None or not text.startswith((".", "[", "(", "!", ":", "}"), name.end()) or not known(name[0]):
         return None, start
@@ -135,7 +135,7 @@ def _expression(text: str, start: int, known: Callable[[str], bool]) -> tuple[Ex
 
 
 def _end(text: str, place: int, limit: int) -> int:
-    """Where the expression ends: at the first } ! or : that is in no bracket and no string; -1 for nowhere."""
+    """Where the expression ends: at the first } ! or : outside brackets and strings; -1 if there is none."""
     closers: list[str] = []
     while found := _STOP.search(text, place, limit):
         sign, place = found[0], found.end()
@@ -158,12 +158,12 @@ def _end(text: str, place: int, limit: int) -> int:
 
 
 def _is_chain(code: str) -> bool:
-    """Whether `code` is a name followed by attributes, indices and calls, whose arguments may be anything."""
+    """Whether `code` is a name followed by attributes, indices and calls, with any arguments."""
     if _NAME.fullmatch(code):
         return not keyword.iskeyword(code)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the escapes in a string: not this text's author's concern
+            warnings.simplefilter("ignore")  # about escapes in a string: of no concern to the prompt's author
             node: ast.expr = ast.parse(code, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False

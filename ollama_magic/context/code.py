@@ -1,4 +1,4 @@
-"""Functions, classes and modules as their source, also from a notebook's cell; else signature and documentation."""
+"""Describes functions, classes and modules: source, also from notebook cells, or else signature and docstring."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_code", "describe_module", "is_code"]
 
 _LARGEST_FILE: Final = 300_000
-"""Bytes. inspect parses a whole file to find one class in it; beyond this the outline will do."""
+"""Characters. inspect parses the whole file to find a class in it; for larger files an outline is used."""
 
 
 def is_code(value: object) -> bool:
@@ -28,7 +28,7 @@ def is_code(value: object) -> bool:
 
 
 def describe_code(value: Any, budget: int) -> Described:
-    """The source in a code fence; where there is none, or a class is longer than the budget, an outline of it."""
+    """The source in a code fence, cut to the budget; an outline if there is no source or a class exceeds the budget."""
     source = _source(value)
     if source and estimate(source) + 8 <= budget:
         return Described(f"```python\n{source}\n```", block=True)
@@ -43,7 +43,7 @@ def describe_code(value: Any, budget: int) -> Described:
 
 
 def describe_module(module: types.ModuleType, budget: int) -> Described:
-    """Name, version, first paragraph of the documentation, and the public names."""
+    """Name, version, first paragraph of the docstring, and public names."""
     version = vars(module).get("__version__")
     title = f"Module {module.__name__}" + (f" {version}" if isinstance(version, str) else "")
     about = _paragraph(vars(module).get("__doc__"))
@@ -59,7 +59,7 @@ def describe_module(module: types.ModuleType, budget: int) -> Described:
 
 
 def _source(value: Any) -> str:
-    """The source without its indentation, "" where there is none to be had."""
+    """The dedented source, "" if unavailable."""
     try:
         target = inspect.unwrap(value) if not isinstance(value, type) else value
         if isinstance(target, type) and target.__module__ == "__main__":
@@ -80,9 +80,9 @@ def _file_size(kind: type) -> int:
 
 
 def _cell_source(kind: type) -> str:
-    """A class of a notebook's cell: before Python 3.13 a class does not know its lines, so the cells are searched.
+    """The source of a class from a notebook cell. Before Python 3.13 a class has no line number: search the cells.
 
-    The latest cell that has a class of this name counts; where the methods know their cell, that one.
+    The cells of its methods come first, then the latest cell that defines a class of this name.
     """
     files = {
         code.co_filename
@@ -90,7 +90,7 @@ def _cell_source(kind: type) -> str:
         if (code := getattr(inspect.unwrap(member) if callable(member) else member, "__code__", None)) is not None
         and code.co_qualname.startswith(kind.__qualname__ + ".")
     }
-    # A cell's entry has no time of change, and its file does not exist.
+    # A cell's cache entry has no modification time.
     cells = [name for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None]
     for name in [*files, *reversed(cells)]:
         text = "".join(linecache.getlines(name))
@@ -98,7 +98,7 @@ def _cell_source(kind: type) -> str:
             continue
         try:
             node = _class_node(ast.parse(text), kind.__qualname__.split("."))
-        except SyntaxError:  # a cell with magics in it is stored as Python, but one never knows
+        except SyntaxError:  # should not happen: cells with magics are stored as transformed Python
             continue
         if node is not None:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
@@ -123,7 +123,7 @@ def _class_node(tree: ast.AST, path: list[str]) -> ast.ClassDef | None:
 
 
 def _outline(value: Any) -> str:
-    """Signature and documentation, and for a class those of its public methods."""
+    """Signature and docstring, and for a class those of its public methods."""
     keyword = "class" if isinstance(value, type) else "def"
     lines = [f"{keyword} {getattr(value, '__qualname__', type(value).__qualname__)}{_signature(value)}:"]
     if documentation := inspect.getdoc(value):
@@ -141,7 +141,7 @@ def _outline(value: Any) -> str:
 def _signature(value: Any) -> str:
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
-    # Defaults are written with their repr, which may be anything.
+    # str() calls the repr of the defaults, which may run any code.
     text = own_text(value, lambda routine: str(inspect.signature(routine)))
     return text if text.startswith("(") else "(...)"
 

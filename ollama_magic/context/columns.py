@@ -1,7 +1,7 @@
-"""One column of a table in a few words: type, missing values, and what is in it. The same for pandas and polars.
+"""Describes one column of a table in a few words: missing values and contents. The same for pandas and polars.
 
-Both are used through what they share, so neither is imported. A column of more than SAMPLE values is described from
-evenly spaced ones, SAMPLE at most; which they are depends on its length alone, so the words are the same every time.
+Uses the interfaces of both without importing either. A column of more than SAMPLE values is described from evenly
+spaced ones, at most SAMPLE; the choice depends only on its length, so the text is reproducible.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["SAMPLE", "cell", "column_words", "missing_words", "number", "sample"
 
 SAMPLE: Final = 10_000
 _EXACT_CELLS: Final = 10_000_000
-"""Up to so many numbers in a table, its missing values, least, most and mean are of all rows."""
+"""Up to this many cells in a table, missing values, min, max and mean are computed on all rows."""
 _CELL: Final = 40
 
 
 def stride(rows: int) -> int:
-    """Every how many rows one is looked at, so that they are at most SAMPLE: 1, or a prime.
+    """The sampling step in rows that gives at most SAMPLE of them: 1, or a prime.
 
-    A prime, because data repeats by the hour, day and week, and then every 60th row says only one thing.
+    A prime, because data is periodic (hours, days, weeks), and a step such as 60 would always hit the same phase.
     """
     step = -(-rows // SAMPLE)
     while step > 1 and any(step % divisor == 0 for divisor in range(2, math.isqrt(step) + 1)):
@@ -35,7 +35,7 @@ def stride(rows: int) -> int:
 
 
 def sample(series: Any) -> Any:
-    """The evenly spaced values of a column, all of a short one."""
+    """Evenly spaced values of a column; all of a short one."""
     step = stride(len(series))
     if step == 1:
         return series
@@ -43,7 +43,7 @@ def sample(series: Any) -> Any:
 
 
 def exact(rows: int, columns: int) -> bool:
-    """Whether a table is small enough for numbers of all its rows."""
+    """Whether a table is small enough to compute statistics on all its rows."""
     return rows * columns <= _EXACT_CELLS
 
 
@@ -52,9 +52,9 @@ def _is_pandas(series: Any) -> bool:
 
 
 def _kind(series: Any) -> str:
-    """number, bool, time or words."""
+    """One of number, bool, time and words."""
     if _is_pandas(series):
-        # numpy's letters, which pandas' own types have too.
+        # numpy's kind codes, which pandas' own types have too.
         kind = getattr(series.dtype, "kind", "O")
         name = str(series.dtype)
         if name.startswith(("datetime", "timedelta", "period", "date", "timestamp", "duration")) or kind in "mM":
@@ -68,7 +68,7 @@ def _kind(series: Any) -> str:
 
 
 def missing_words(series: Any, some: Any, whole: bool) -> str:
-    """The share of values that are missing: "0", "12.5%", with ~ where it is from the sample. nan counts too."""
+    """The share of missing values, nan included: "0", "12.5%", with ~ if estimated from the sample."""
     rows = len(series)
     if not rows:
         return "0"
@@ -93,7 +93,7 @@ def _percent(share: float) -> str:
 
 
 def column_words(series: Any, some: Any, whole: bool) -> str:
-    """What is in a column; "no statistics" for a type that has none."""
+    """The contents of a column; "no statistics" for a type that has none."""
     words: dict[str, Callable[[Any, Any, bool], str]] = {
         "number": _numbers,
         "time": _times,
@@ -105,18 +105,18 @@ def column_words(series: Any, some: Any, whole: bool) -> str:
     try:
         return words[_kind(series)](series, some, whole)
     except (TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError, NotImplementedError):
-        return "no statistics"  # nested, complex and extension types refuse one or the other
+        return "no statistics"  # nested, complex and extension types lack some operations
 
 
 def _present(series: Any) -> Any:
-    """Without missing values."""
+    """The column without missing values."""
     if _is_pandas(series):
         return series.dropna()
     return (series.drop_nans() if series.dtype.is_float() else series).drop_nulls()
 
 
 def _bounds(series: Any) -> Any:
-    """What least, most and mean are taken of: pandas skips what is missing itself, and a copy would cost more."""
+    """The values for min, max and mean: pandas skips missing ones itself, so a copy would be wasted."""
     return series if _is_pandas(series) else _present(series)
 
 
@@ -156,7 +156,7 @@ def _words(series: Any, some: Any, whole: bool) -> str:
         counted = Counter(values)
     except TypeError:  # lists and dicts
         return f"{mixed or next(iter(kinds)) + ', '}such as {cell(values[0])}"
-    # Ties in the order of appearance.
+    # Ties are in order of appearance.
     top, times = counted.most_common(1)[0]
     if times == 1:
         return f"{mixed}all different, such as {cell(values[0])}"
@@ -165,18 +165,18 @@ def _words(series: Any, some: Any, whole: bool) -> str:
 
 
 def number(value: Any) -> str:
-    """A number in about five significant digits; whole ones below a thousand million are exact."""
+    """A number to about five significant digits; integers below 1e9 are exact."""
     if value is None:
         return "-"
     found = float(value)
-    # An exponent costs more tokens than the digits it saves, and is harder to read.
+    # An exponent costs more tokens than the digits it saves, and is less readable.
     if abs(found) < 1e9 and (found.is_integer() or abs(found) >= 1e4):
         return str(round(found))
     return f"{found:.5g}"
 
 
 def cell(value: Any) -> str:
-    """A value for a Markdown table's cell: one line, shortened, without what would end the cell."""
+    """A value for a cell of a Markdown table: one line, shortened, with pipes and backslashes escaped."""
     if type(value).__name__.startswith("float"):
         text = f"{float(value):.6g}"
     elif type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "shape", None) == ():

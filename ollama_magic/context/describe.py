@@ -1,4 +1,4 @@
-"""Any object of a notebook as text, or a picture, for a model: the table of what renders what."""
+"""Renders any notebook object as text or an image for a model: dispatches by type."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["TEXT_FACTOR", "describe"]
 
 TEXT_FACTOR: Final = 4
-"""A text is what somebody wrote or fetched to be read whole: it gets this many budgets."""
+"""Text is usually meant to be read in full, so it gets this many budgets."""
 
 _LONG: Final = (str, Path, Answer)
 _SCALARS: Final = (
@@ -44,7 +44,7 @@ _SCALARS: Final = (
     uuid.UUID,
 )
 
-# By top package and class name, of the type or any of its bases: a library is recognised without importing it.
+# By top-level package and class name of the type or any base: recognises a library's types without importing it.
 _BY_NAME: Final[dict[tuple[str, str], Callable[[Any, int], Described]]] = {
     ("pandas", "DataFrame"): lambda value, budget: describe_frame(value, budget, "pandas"),
     ("polars", "DataFrame"): lambda value, budget: describe_frame(value, budget, "polars"),
@@ -61,24 +61,24 @@ _BY_NAME: Final[dict[tuple[str, str], Callable[[Any, int], Described]]] = {
 
 
 def describe(value: Any, *, budget: int = 2000, text_budget: int | None = None) -> Described:
-    """`value` as a model gets it, within `budget` estimated tokens.
+    """`value` as a model sees it, within `budget` estimated tokens.
 
-    A text, an answer and a file get `text_budget`, which is four times as many where it is not given.
+    A string, an answer and a file get `text_budget`, by default TEXT_FACTOR times `budget`.
 
-    The same value gives the same text, in every kernel: no addresses, sets in order. The cost is bounded by the
-    budget, not by the size of the value. Never raises for an ordinary object; PromptError for a coroutine, a figure
-    without content or a picture that is broken.
+    The same value gives the same text in every kernel: no addresses, small sets sorted. The cost is bounded by the
+    budget, not by the size of the value. Never raises for an ordinary object; PromptError for a coroutine, an empty
+    figure or a broken picture.
     """
     limit = budget if not isinstance(value, _LONG) else text_budget or budget * TEXT_FACTOR
     found = _described(value, budget, text_budget or budget * TEXT_FACTOR)
-    if not found.images and estimate(found.text) > limit:  # a heading alone may be more than the smallest budgets
+    if not found.images and estimate(found.text) > limit:  # a heading alone may exceed the smallest budgets
         return Described(head(found.text, limit), note=found.note or "cut to fit", block=found.block)
     return found
 
 
 def _described(value: Any, budget: int, text_budget: int) -> Described:
     if isinstance(value, str):
-        # A subclass may hide its text on purpose, as markupsafe and others may show it otherwise: str() decides.
+        # A subclass may hide its text on purpose or, like markupsafe's, show it differently: str() decides.
         text, note = cut(value if type(value) is str else str(value), text_budget)
         return Described(text, note=note)
     for kind in kinds_of(value):
@@ -88,7 +88,7 @@ def _described(value: Any, budget: int, text_budget: int) -> Described:
 
 
 def _builtin(value: Any, budget: int, text_budget: int) -> Described:
-    """What is of Python itself or of this package; anything else is walked or asked for its repr."""
+    """Types of Python and of this package; anything else is traversed, or shown by its repr."""
     if value is None or isinstance(value, _SCALARS):
         return describe_scalar(value, budget)
     if isinstance(value, Secret):
@@ -107,7 +107,7 @@ def _builtin(value: Any, budget: int, text_budget: int) -> Described:
             return current_figure()
         return describe_module(value, budget)
     if isinstance(value, types.CoroutineType):
-        value.close()  # or Python warns that nobody awaited it
+        value.close()  # or Python warns that it was never awaited
         raise PromptError(
             f"{type_name(value)} {value.__qualname__} has not run: it must be awaited",
             hint="Await it in a cell and put the result in: x = await f(), then {x}.",
@@ -118,9 +118,9 @@ def _builtin(value: Any, budget: int, text_budget: int) -> Described:
 
 
 def _guarded(renderer: Callable[[Any, int], Described], value: Any, budget: int) -> Described:
-    """A renderer's work; where a library behaves otherwise than it is known here, the object's own text."""
+    """Run a renderer; if it fails, as with an unknown library version, fall back to describe_plain."""
     try:
-        # A warning about overflow in somebody's numbers would stand above the answer and help nobody.
+        # Warnings, such as about overflow in the user's numbers, would only clutter the output.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return renderer(value, budget)

@@ -1,6 +1,6 @@
-"""A prompt with the notebook's objects put in: `{expr}` once, and what `--attach` names.
+"""Inserts notebook objects into a prompt: `{expr}` and what `--attach` names.
 
-Nothing of a value is looked at again: braces in it are text. An expression that is there twice is evaluated once.
+Inserted text is not expanded again: braces in it are text. An expression that occurs twice is evaluated once.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ def expand(
     secrets: Iterable[Secret] = (),
     first_picture: int = 1,
 ) -> Prompt:
-    """`template` with each `{expr}` replaced whose first name is in `namespace`; see braces.py for what stays.
+    """`template` with each `{expr}` replaced whose first name is in `namespace`; see braces.py for what is not.
 
-    Each object gets `budget` estimated tokens, a text or a file `text_budget` (four budgets). `!r`, `!s`, `!a` and
-    `:spec` work as in an f-string; `:image` makes a picture of an array. Pictures are numbered from `first_picture`.
-    `secrets` are taken out of what is put in.
-    Raises PromptError, naming the expression, for one that raises. KeyboardInterrupt passes through.
+    Each object gets `budget` estimated tokens, a string or file `text_budget` (default: four budgets). `!r`, `!s`, `!a`
+    and `:spec` work as in an f-string; `:image` makes a picture of an array. Pictures are numbered from
+    `first_picture`. `secrets` are redacted from inserted text.
+    Raises PromptError, naming the expression, if one raises. KeyboardInterrupt passes through.
     """
     secrets = tuple(secrets)
-    scope = dict(namespace)  # a copy: eval would put __builtins__ in, and := its names
+    scope = dict(namespace)  # a copy: eval adds __builtins__, and := adds names
     written: list[str] = []
     parts: dict[Expression, Part] = {}
     blocks: set[Expression] = set()
@@ -78,9 +78,10 @@ def attach(
     folder: Path | None = None,
     first_picture: int = 1,
 ) -> Part:
-    """What `--attach` names: an expression, `figure` for the current one, else a file or folder in `folder` (here).
+    """What `--attach` names: an expression, a file or folder relative to `folder` (default: the current directory), or
+    `figure` for the current figure.
 
-    Raises PromptError for what is neither, with the nearest variable, and for a file that is neither text nor a
+    Raises PromptError for anything else, suggesting similar variables, and for a file that is neither text nor a
     picture.
     """
     path = _path(text, folder)
@@ -91,7 +92,7 @@ def attach(
             title = f"{text}:\n" if not found.images else ""
             found = Described(title + found.text, found.images, found.note, found.block)
         except PromptError as error:
-            # `data.csv` is an attribute of a variable `data` as well as a file.
+            # `data.csv` may be an attribute of a variable `data` or a file.
             if path is None or not isinstance(error.__cause__, AttributeError | NameError):
                 raise
             found = attach_file(path, text_budget or budget * TEXT_FACTOR)
@@ -105,13 +106,13 @@ def attach(
 
 
 class _Block(str):
-    """A text that begins and ends on lines of its own."""
+    """Text that needs its own lines."""
 
     __slots__ = ()
 
 
 def _joined(written: list[str]) -> str:
-    """The pieces in one; around a block, line breaks where the template has none."""
+    """The pieces joined, with line breaks around blocks where the template has none."""
     out: list[str] = []
     ending = "\n"
     breaks = False
@@ -134,7 +135,7 @@ def _part(expression: str, found: Described, secrets: tuple[Secret, ...], number
 
 
 def _describe(expression: Expression, scope: dict[str, Any], budget: int, text_budget: int | None) -> Described:
-    """Evaluate and describe. PromptError for whatever is raised on the way."""
+    """Evaluate and describe. Raises PromptError for any Exception on the way."""
     try:
         value = _value(expression.code, scope)
         if expression.spec == "image":
@@ -157,7 +158,7 @@ def _describe(expression: Expression, scope: dict[str, Any], budget: int, text_b
 
 
 def _converted(value: Any, conversion: str, budget: int) -> str:
-    """repr(), str() or ascii() of a value, at a bounded cost also for a list of ten million."""
+    """repr(), str() or ascii() of a value, at a bounded cost even for a list of ten million items."""
     if isinstance(value, CONTAINERS):
         return describe_plain(value, budget).text
     if isinstance(value, str | bytes):
@@ -167,7 +168,7 @@ def _converted(value: Any, conversion: str, budget: int) -> str:
 
 
 def _value(code: str, scope: dict[str, Any]) -> Any:
-    """The value of an expression of the user's own notebook, with its names."""
+    """The value of an expression, evaluated with the notebook's variables."""
     if code in scope:
         return scope[code]
     scope.setdefault("__builtins__", builtins)

@@ -1,4 +1,4 @@
-"""A path as text: the head of a text file, the names in a folder, the picture in an image file. Bounded reads only."""
+"""Describes paths: the head of a text file, the entries of a folder, the picture in an image file. Bounded reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SECRET_LINE = re.compile(r"^(\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*).*$", re.MULT
 
 
 def describe_path(path: Path, budget: int) -> Described:
-    """What is at `path`, within `budget` tokens; also where there is nothing, or something that is not to be read."""
+    """Describe what is at `path` within `budget` tokens, also if it is missing or unreadable."""
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -39,11 +39,11 @@ def describe_path(path: Path, budget: int) -> Described:
             return _file(path, budget)
     except OSError as error:
         return Described(f"{path} (cannot be read: {_reason(error)})")
-    return Described(f"{path} (neither a file nor a folder)")  # reading a pipe or a device may wait for ever
+    return Described(f"{path} (neither a file nor a folder)")  # reading a pipe or a device may block forever
 
 
 def attach_file(path: Path, budget: int) -> Described:
-    """As describe_path, but PromptError for what cannot be read or is neither text nor a picture."""
+    """Like describe_path, but raises PromptError for what is unreadable or neither text, a folder nor a picture."""
     found = describe_path(path, budget)
     if not found.block and not found.images:
         raise PromptError(f"Cannot attach {found.text}", hint="Text files, folders and pictures can be attached.")
@@ -79,14 +79,14 @@ def _file(path: Path, budget: int) -> Described:
 
 
 def _decode(data: bytes) -> str | None:
-    """The text of a file's first bytes, None for a binary file. A character cut in two at the end is left out."""
+    """The text of a file's first bytes, None for a binary file. A truncated character at the end is dropped."""
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in data:
         return None
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(data)
     except UnicodeDecodeError:
-        # Older text in one byte a character; a binary file has many control characters.
+        # Legacy single-byte text, unless there are many control characters, as in a binary file.
         text = data.decode("cp1252", "replace")
         if sum(character < " " and character not in "\t\r\n\f" for character in text) > len(text) / 100:
             return None
@@ -112,7 +112,7 @@ def _folder(path: Path, budget: int) -> Described:
 
 def _lines(entries: list[os.DirEntry[str]]) -> Iterator[str]:
     for entry in entries:
-        name = entry.name.encode("utf-8", "replace").decode()  # a name may hold bytes that are no text
+        name = entry.name.encode("utf-8", "replace").decode()  # a name may have undecodable bytes
         try:
             if entry.is_dir():
                 yield f"{name}/\n"

@@ -1,8 +1,7 @@
-"""Data frames and series of pandas and polars: shape, a line for each column, and the first rows, as Markdown tables.
+"""Describes pandas and polars data frames and series: shape, columns, and the first rows, as Markdown tables.
 
-The cost follows the token budget, not the data: columns are described until their share of the budget is spent, and a
-long column from evenly spaced rows (columns.py). So a million rows cost what a thousand do, and a thousand columns
-what fifty do.
+The cost follows the token budget, not the data: columns are described until their share of the budget is spent, long
+ones from evenly spaced rows (columns.py), except for what is cheap to compute on all rows.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ __all__ = ["describe_frame", "describe_lazy", "describe_series"]
 
 _ROWS: Final = 5
 _COLUMNS_LIMIT: Final = 120
-"""Columns that are looked at, whatever the budget."""
+"""The maximum number of columns described, whatever the budget."""
 _SHARE: Final = 0.62
-"""Of the budget, for the lines about columns."""
+"""The share of the budget for the column descriptions."""
 
 
 def describe_frame(frame: Any, budget: int, library: str = "pandas") -> Described:
-    """A data frame within `budget` tokens."""
+    """Describe a data frame within `budget` tokens."""
     rows, width = frame.shape
     if not width:
         return Described(f"{library} DataFrame, {rows:,} rows × 0 columns")
@@ -62,7 +61,7 @@ def describe_frame(frame: Any, budget: int, library: str = "pandas") -> Describe
 
 
 def describe_series(series: Any, budget: int, library: str = "pandas") -> Described:
-    """A series within `budget` tokens: a line about it, and its first values."""
+    """Describe a series within `budget` tokens: a summary line, and its first values."""
     rows = len(series)
     whole = exact(rows, 1)
     some = sample(series)
@@ -84,7 +83,7 @@ def describe_series(series: Any, budget: int, library: str = "pandas") -> Descri
 
 
 def describe_lazy(frame: Any, budget: int) -> Described:
-    """A polars LazyFrame: its columns and types. It is not collected: that may take any time."""
+    """Describe a polars LazyFrame by its columns and types. It is not collected, which could take arbitrarily long."""
     schema = frame.collect_schema()
     lines = [f"{cell(name)}: {dtype}" for name, dtype in list(schema.items())[:1000]]
     shown = head("\n".join(lines), max(0, budget - 40))
@@ -98,7 +97,7 @@ def describe_lazy(frame: Any, budget: int) -> Described:
 
 
 def _sampling(rows: int, whole: bool) -> str:
-    """The sentence that says from which rows the numbers are."""
+    """A note that says which rows the statistics are based on."""
     if rows <= SAMPLE:
         return ""
     step = stride(rows)
@@ -112,7 +111,7 @@ def _names(frame: Any) -> list[str]:
 
 
 def _column(frame: Any, place: int, library: str) -> Any:
-    # By place: names may be there twice.
+    # By position: names may be duplicated.
     return frame.iloc[:, place] if library == "pandas" else frame.to_series(place)
 
 
@@ -143,9 +142,9 @@ def _index(frame: Any) -> str:
 
 
 def _with_head(text: str, frame: Any, names: list[str], library: str, budget: int) -> tuple[str, int]:
-    """`text` with the first rows below it, fewer columns and then fewer rows where room is short; columns shown."""
+    """`text` with the first rows below it, in as many columns as fit; and the number of columns shown."""
     room = budget - estimate(text)
-    # A long frame's title says how it was sampled; one row less pays for the sentence.
+    # A long frame's title has a note on sampling; one row less makes room for it.
     count = min(_ROWS - (frame.shape[0] > SAMPLE), frame.shape[0])
     if not count:
         return text, frame.shape[1]
@@ -171,7 +170,7 @@ def _with_head(text: str, frame: Any, names: list[str], library: str, budget: in
 
 
 def _other_names(names: list[str], room: int) -> str:
-    """The names of the columns that have no line, as many as there is room for."""
+    """The names of the columns not described, as many as fit."""
     shown = head(", ".join(names), room - 8)
     if not shown:
         return ""

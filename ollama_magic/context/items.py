@@ -1,4 +1,4 @@
-"""What has items, and which: containers, views, data classes and plain objects, as one kind of thing to walk."""
+"""A uniform view of the items of containers, dict views, dataclasses and plain objects, for traversal."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["CONTAINERS", "Items", "Verbatim", "items_of"]
 
 _SEQUENCES: Final = (list, tuple, collections.deque, collections.UserList, array.array, ValuesView, KeysView, ItemsView)
 CONTAINERS: Final = (Mapping, Set, *_SEQUENCES)
-"""What must never be asked for its repr, which would be as long as it is."""
+"""Types whose repr is never called, because it would be as long as the container."""
 
 _SORTED, _SORTED_MIXED = 10_000, 1_000
-"""Larger sets are shown in their own order: sorting them would cost more the larger they are."""
+"""Larger sets are shown in iteration order, to bound the cost of sorting."""
 _SECRET_WORDS: Final = ("KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL")
 
 
 class Verbatim:
-    """A text that is shown as it is, without quotes."""
+    """Text whose repr has no quotes."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -39,18 +39,18 @@ class Verbatim:
 
 @dataclasses.dataclass(frozen=True)
 class Items:
-    """Brackets, how many items there are, and the items: (label, item), the label a str such as `name=`, or ""."""
+    """Brackets, the number of items, and the items: (label, item), the label a str such as `name=`, or ""."""
 
     opening: str
     closing: str
     total: int
     items: Iterator[tuple[str, object]]
     keys: bool = False
-    """Whether the labels are the keys of a mapping, any objects, and not yet text."""
+    """Whether the labels are the keys of a mapping, of any type, instead of text."""
 
 
 def items_of(value: object) -> Items | None:
-    """The items of `value`; None for what has none, or a text of its own. Raises whatever its code raises."""
+    """The items of `value`; None if it has none, or a repr of its own. Raises whatever its code raises."""
     name = type_name(value)
     if isinstance(value, Mapping):
         brackets = ("{", "}") if type(value) is dict else (f"{name}({{", "})")
@@ -65,7 +65,7 @@ def items_of(value: object) -> Items | None:
         return Items(*brackets, len(value), (("", item) for item in value))
     if isinstance(value, Set) and not isinstance(value, enum.EnumType):
         if len(value) == 0 and type(value) is set:
-            return None  # its own text is right: {} would be a dict
+            return None  # its repr is right: {} would be a dict
         brackets = ("{", "}") if type(value) is set else (f"{name}({{", "})")
         return Items(*brackets, len(value), (("", item) for item in _ordered(value)))
     if isinstance(value, functools.partial):
@@ -81,7 +81,7 @@ def _labelled(value: object, pairs: Iterable[tuple[str, object]], total: int) ->
 
 
 def _pairs(value: Mapping[Any, Any]) -> Iterator[tuple[Any, object]]:
-    """Keys and values, without the values that are keys to something."""
+    """Keys and values, with credentials masked."""
     environment = any(name == "_Environ" for _, name in kinds_of(value))
     for key in value:
         secret = isinstance(key, str) and (
@@ -96,7 +96,7 @@ def _ordered(items: Set[Any]) -> Iterable[Any]:
     kinds = {type(item) for item in items}
     if kinds in ({str}, {int}, {float}) and all(item == item for item in items):
         return sorted(items)
-    # Of several types, or of one that has no order or only a partial one, such as sets or nan.
+    # Mixed types, or a type without a total order, such as sets or floats with nan.
     return items if len(items) > _SORTED_MIXED else sorted(items, key=_rank)
 
 
@@ -107,12 +107,12 @@ def _rank(item: object) -> tuple[str, str]:
 
 
 def _fields(value: object) -> list[tuple[str, object]] | None:
-    """What a data class or a plain object holds, by name; None where the object has a text of its own."""
+    """The fields of a dataclass or a plain object by name; None if the object has a repr or str of its own."""
     if isinstance(value, type | types.ModuleType | enum.Enum | BaseException) or callable(value):
         return None
     kind = type(value)
     if dataclasses.is_dataclass(kind):
-        # The generated repr wraps another function. One that the class wrote itself may be there to hide something.
+        # The generated repr has __wrapped__. A handwritten one may exist to hide something.
         if kind.__repr__ is not object.__repr__ and not hasattr(kind.__repr__, "__wrapped__"):
             return None
         return [(f.name, getattr(value, f.name, Verbatim("<not set>"))) for f in dataclasses.fields(kind) if f.repr]

@@ -1,4 +1,4 @@
-"""The values of this package: what an object and a prompt come to, and the error for what cannot be sent."""
+"""The result types of this package, and its error."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["Described", "Part", "Prompt", "PromptError"]
 
 
 class PromptError(SettingsError):
-    """Something in the prompt cannot be put in: an expression that raises, a picture that is none. Nothing was sent."""
+    """Something cannot be inserted into the prompt: an expression that raises, an invalid picture. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An object as a model gets it. `note` says in a few words what was left out, "" when all is there."""
+    """An object as a model sees it. `note` says briefly what was left out, "" if nothing."""
 
     text: str
     images: tuple[Image, ...] = ()
     note: str = ""
     block: bool = False
-    """Whether the text has lines of its own, such as a table, and does not stand within a sentence."""
+    """Whether the text needs its own lines, such as a table, and cannot be part of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that was put into a prompt.
+    """One thing inserted into a prompt.
 
-    `tokens` is estimated, for the text alone: what a picture costs depends on the model.
+    `tokens` is an estimate for the text only: the cost of a picture depends on the model.
     """
 
     expression: str
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt ready to be sent. `left` are the names in braces that are no variable, and so stayed as they were."""
+    """A prompt ready to be sent. `left` are the names in braces that are not variables, and were left unchanged."""
 
     text: str
     images: tuple[Image, ...] = ()

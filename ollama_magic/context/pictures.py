@@ -1,6 +1,6 @@
-"""Figures, pictures, arrays and image files as images that a model with vision takes: PNG or JPEG, at most 1024 px.
+"""Converts figures, pictures, arrays and image files to images for vision models: PNG or JPEG, at most 1024 px.
 
-Pillow scales and converts when it is installed. Without it a PNG or JPEG file goes as it is, up to a bound.
+Pillow scales and converts if it is installed. Without it a PNG or JPEG file is sent unchanged, up to a size limit.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 LONGEST_SIDE: Final = 1024
-"""Pixels. Vision models scale to about this or less themselves; more only costs time on the way."""
+"""Pixels. Vision models scale to about this or less themselves; more only costs transfer time."""
 _BYTES_LIMIT: Final = 4_000_000
-"""What is sent unscaled where Pillow is missing."""
+"""The largest file that is sent unscaled without Pillow."""
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -51,34 +51,34 @@ _EMPTY_HINT: Final = (
 
 
 def image_type(data: bytes) -> str:
-    """The media type that the first bytes of a file tell, "" for no picture that is known here."""
+    """The media type detected from the first bytes of a file, "" for none that is known here."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    # "BM" begins many a text: a bitmap also has its size in bytes 2 to 5 and zeros in 6 to 9.
+    # Text may begin with "BM" too: a bitmap also has zeros in bytes 6 to 9.
     return next(
         (kind for magic, kind in _MAGIC if data.startswith(magic) and (magic != b"BM" or not any(data[6:10]))), ""
     )
 
 
 def describe_figure(figure: Any) -> Described:
-    """A matplotlib figure, or anything drawn in one, as a notebook shows it. PromptError for one with nothing drawn."""
+    """A matplotlib figure, or the figure of any artist, as a notebook shows it. Raises PromptError for an empty one."""
     while (owner := getattr(figure, "figure", None)) is not None and owner is not figure:
         figure = owner
     if not hasattr(figure, "savefig"):
         raise PromptError(f"This {type_name(figure)} is in no figure, so there is not a picture of it")
-    # An empty figure holds one child, its background.
+    # An empty figure has one child, its background.
     if len(figure.get_children()) < 2:
         raise PromptError("The figure has nothing drawn in it", hint=_EMPTY_HINT)
     inches = max(float(side) for side in figure.get_size_inches())
     buffer = io.BytesIO()
-    # Software and date are left out, so that the same figure is the same bytes.
+    # Without the Software field, so that the same figure always gives the same bytes.
     dpi = min(float(figure.dpi), LONGEST_SIDE / inches)
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
     return _picture(image_from_bytes(buffer.getvalue(), "the figure"), "matplotlib figure")
 
 
 def current_figure() -> Described:
-    """matplotlib's current figure. PromptError where there is none; matplotlib is not imported for the question."""
+    """matplotlib's current figure. Raises PromptError if there is none; does not import matplotlib to find out."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None or not pyplot.get_fignums():
         raise PromptError("There is no current figure", hint=_EMPTY_HINT)
@@ -86,7 +86,7 @@ def current_figure() -> Described:
 
 
 def describe_picture(value: Any) -> Described:
-    """A PIL image, scaled down where it is larger than LONGEST_SIDE."""
+    """A PIL image, scaled down if larger than LONGEST_SIDE."""
     try:
         image = _encode(value, "image/jpeg" if getattr(value, "format", "") == "JPEG" else "image/png")
     except (OSError, ValueError, SyntaxError) as error:
@@ -106,10 +106,10 @@ def describe_shown(value: Any) -> Described:
 
 
 def array_picture(array: Any) -> Described:
-    """An array as a picture: height × width, or × 1, 3 or 4 for grey, RGB or RGBA.
+    """An array as a picture: height × width, or × 1, 3 or 4 for greyscale, RGB or RGBA.
 
-    uint8 as it is, bool as black and white, floats within 0..1 as fractions; others are stretched from least to
-    most, and a note says so. PromptError for other shapes and kinds.
+    uint8 is unchanged, bool becomes black and white, other values within 0..1 are multiplied by 255; all others are
+    stretched from min to max, with a note. Raises PromptError for other shapes and dtypes.
     """
     import numpy as np
 
@@ -119,7 +119,7 @@ def array_picture(array: Any) -> Described:
         raise PromptError(f"An array of shape {array.shape} is not a picture", hint=_ARRAY_HINT)
     if isinstance(array, np.ma.MaskedArray):
         array = array.filled(0)
-    # Every n-th row and column first: the rest of the work is then bounded. Pillow smooths what is left, if present.
+    # Take every n-th row and column first, which bounds the rest of the work. Pillow, if present, smooths the result.
     step = -(-max(array.shape[:2]) // (2 * LONGEST_SIDE if _pillow() else LONGEST_SIDE))
     array = np.asarray(array)[::step, ::step]
     note = ""
@@ -143,9 +143,9 @@ _ARRAY_HINT: Final = "A picture has the shape (height, width), or (height, width
 
 
 def image_from_bytes(data: bytes, what: str) -> Image:
-    """`data` as an image to send, checked and scaled down; `what` names it in errors.
+    """`data` as an image to send, checked and, with Pillow, scaled down; `what` names it in errors.
 
-    Raises PromptError for what is not a picture, is broken, or (without Pillow) is of another format or too large.
+    Raises PromptError if it is not a picture, is broken, or (without Pillow) is neither PNG nor JPEG or is too large.
     """
     kind = image_type(data[:16])
     if not kind:
@@ -163,7 +163,7 @@ def image_from_bytes(data: bytes, what: str) -> Image:
             warnings.simplefilter("error", pillow.DecompressionBombWarning)
             opened = pillow.open(io.BytesIO(data))
             opened.load()
-        # A photograph's metadata may say where it was taken, and its pixels may lie on their side: both end here.
+        # EXIF may hold the location and a rotation of the pixels: re-encoding removes the one and applies the other.
         if kind in _SENT_AS_IS and max(opened.size) <= LONGEST_SIDE and not opened.getexif():
             return Image(data, kind)
         return _encode(opened, "image/jpeg" if kind == "image/jpeg" else "image/png")
@@ -180,7 +180,7 @@ def image_from_bytes(data: bytes, what: str) -> Image:
 
 
 def picture_file(path: Path) -> Described:
-    """An image file."""
+    """The picture in an image file."""
     return _picture(image_from_bytes(path.read_bytes(), f"The file {path.name}"), f"file {path.name}")
 
 
@@ -190,7 +190,7 @@ def _picture(image: Image, what: str) -> Described:
 
 
 def _size(image: Image) -> tuple[int, int] | None:
-    """Width and height in pixels; of a JPEG only where Pillow is there."""
+    """Width and height in pixels; of a JPEG only with Pillow."""
     if image.media_type == "image/png" and len(image.data) >= 24:
         width, height = struct.unpack(">II", image.data[16:24])
         return int(width), int(height)
@@ -199,7 +199,7 @@ def _size(image: Image) -> tuple[int, int] | None:
 
 
 def _pillow() -> Any:
-    """The module PIL.Image, None where Pillow is not installed."""
+    """The module PIL.Image, None if Pillow is not installed."""
     try:
         from PIL import Image as pillow
     except ImportError:
@@ -226,7 +226,7 @@ def _encode(picture: Any, media_type: str) -> Image:
 
 
 def _png(width: int, height: int, channels: int, pixels: bytes) -> bytes:
-    """Eight-bit pixels as a PNG file. Source: https://www.w3.org/TR/png-3/, 11.2"""
+    """8-bit pixels as a PNG file. Source: https://www.w3.org/TR/png-3/, 11.2"""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

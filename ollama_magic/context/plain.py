@@ -1,7 +1,7 @@
-"""Python's own containers and whatever has no better renderer, as indented literals that are cut to size.
+"""Describes built-in containers, and whatever has no better renderer, as indented literals cut to size.
 
-A container is never asked for its repr: it is walked, and only as far as is shown, so that ten million items cost no
-more than ten. Every place where something was cut says how much.
+The repr of a container is never called: it is traversed, and only as far as is shown, so that the cost does not grow
+with its size. Every cut says how much was left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHORT: Final = 24
 
 @dataclasses.dataclass(frozen=True)
 class _Size:
-    """How much is shown: items of a container, characters of a text, levels of nesting."""
+    """Limits: items per container, characters per text, levels of nesting."""
 
     items: int
     characters: int
@@ -44,7 +44,7 @@ _SIZES: Final = (
 
 
 def describe_plain(value: object, budget: int) -> Described:
-    """A container, a data class or any object, within `budget` tokens: the largest size that fits."""
+    """Describe a container, a dataclass or any object within `budget` tokens, with the largest limits that fit."""
     text, note = "", ""
     for size in _SIZES:
         writer = _Writer(size, room=budget * 8)
@@ -57,7 +57,7 @@ def describe_plain(value: object, budget: int) -> Described:
 
 
 def describe_scalar(value: object, budget: int) -> Described:
-    """A number, a date, None: its str()."""
+    """Describe a number, a date or None by its str()."""
     text = (
         _integer(value) if isinstance(value, int) and not isinstance(value, enum.Enum | bool) else own_text(value, str)
     )
@@ -66,7 +66,7 @@ def describe_scalar(value: object, budget: int) -> Described:
 
 
 def one_line(value: object, characters: int = 80) -> str:
-    """A value on one line of at most about `characters`, at a bounded cost; for a table's cell or a list's item."""
+    """A value on one line of at most `characters`, at a bounded cost; for a table cell or a list item."""
     writer = _Writer(_Size(6, characters, 2), room=2000)
     text = value if isinstance(value, str) else writer.write(value)
     text = " ".join(text[: characters * 4].split())
@@ -74,12 +74,12 @@ def one_line(value: object, characters: int = 80) -> str:
 
 
 def _integer(value: int) -> str:
-    # Python refuses to write more than 4,300 digits, and 60 are enough to know a number.
+    # By default Python refuses to convert integers of more than 4,300 digits.
     return own_text(int(value)) if value.bit_length() < 10_000 else f"<an int of {value.bit_length():,} bits>"
 
 
 class _Writer:
-    """Writes one value. `room`: characters after which it gives up (`overflow`), as the size is too large anyway."""
+    """Writes one value. `room`: characters after which it gives up (`overflow`), because the limits are too large."""
 
     def __init__(self, size: _Size, room: int) -> None:
         self._size = size
@@ -89,12 +89,12 @@ class _Writer:
         self.overflow = False
 
     def note(self) -> str:
-        """What was cut, the first three places."""
+        """What was cut: the first three places, and how many more."""
         more = f" and in {len(self._cut) - 3} more places" if len(self._cut) > 3 else ""
         return "; ".join(self._cut[:3]) + more
 
     def write(self, value: object, depth: int = 0, indent: int = 0) -> str:
-        """`value` as text; lines after the first are indented by `indent` and more."""
+        """`value` as text; lines after the first are indented by at least `indent`."""
         if self._room <= 0:
             self.overflow = True
             return "..."
@@ -113,7 +113,7 @@ class _Writer:
             else:
                 text = f"<{type_name(value)} of {parts.total:,} items>"
                 self._cut.append(f"{parts.total:,} items of a {type_name(value)} left out")
-        except Exception as error:  # a container of the user's own may raise anywhere
+        except Exception as error:  # user-defined containers may raise anywhere
             text = f"<{type_name(value)}: {type(error).__name__} when asked for its items>"
         self._room -= len(text)
         return text
@@ -173,14 +173,14 @@ def _unit(value: object) -> str:
 
 
 def one_line_repr(value: object) -> str:
-    """The repr of a mapping's key, short."""
+    """A short repr of a mapping's key."""
     if isinstance(value, str):
         return repr(value if len(value) <= 120 else value[:119] + "…")
     return one_line(value, 120)
 
 
 def summary(value: object) -> str:
-    """What stands for a large object inside a container: its type and shape. "" for what has no shape."""
+    """A placeholder for a table, a large array or a function inside a container; "" for anything else."""
     for package, name in kinds_of(value):
         if (package, name) in (("pandas", "DataFrame"), ("polars", "DataFrame")):
             rows, columns = value.shape  # type: ignore[attr-defined]

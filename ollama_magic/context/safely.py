@@ -1,4 +1,4 @@
-"""Asking an object for its own text when it may raise, go on for ever, or answer with megabytes."""
+"""Calls repr() or str() of untrusted objects, which may raise, never return, or return megabytes."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ __all__ = ["SIZE_LIMIT", "kinds_of", "own_text", "type_name"]
 
 TIME_LIMIT_S: Final = 1.0
 SIZE_LIMIT: Final = 400_000
-"""Characters of a text that are looked at, whatever the object answers."""
+"""The maximum number of characters used of any text."""
 
-# `<function f at 0x7f...>`: an address differs in every run, and tells a model nothing.
+# `<function f at 0x7f...>`: an address differs between runs, and is meaningless to a model.
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 class _TookTooLong(BaseException):
-    """Not an Exception, so that an `except Exception` in the object's own code does not swallow it."""
+    """Not an Exception, so that an `except Exception` in the object's own code does not catch it."""
 
 
 class _NotHere(Exception):
-    """An alarm cannot be set."""
+    """No alarm can be set in this thread."""
 
 
 def kinds_of(value: object) -> list[tuple[str, str]]:
-    """The (top package, class name) of a value's type and all its bases: recognises a data frame without pandas."""
-    # type(), not __class__: a proxy may run any code for the latter.
+    """The (top-level package, class name) of a value's type and all bases: detects a DataFrame without pandas."""
+    # type(), not __class__, which may run any code on a proxy.
     return [(str(kind.__module__).partition(".")[0], kind.__name__) for kind in type(value).__mro__]
 
 
 def type_name(value: object) -> str:
-    """The type as a reader knows it: `DataFrame`, `numpy.int64`, `Point`."""
+    """The type's name with its top-level package, unless stdlib or __main__: `pandas.DataFrame`, `list`, `Point`."""
     kind = type(value)
     package = str(kind.__module__).partition(".")[0]
     plain = package == "__main__" or package in sys.stdlib_module_names
@@ -45,9 +45,9 @@ def type_name(value: object) -> str:
 
 
 def own_text(value: object, ask: Callable[[Any], str] = repr, *, limit_s: float | None = None) -> str:
-    """`ask(value)` (repr by default) without memory addresses; for one that raises or takes too long, a text saying so.
+    """`ask(value)` (repr by default) without memory addresses; if it raises or takes too long, a text that says so.
 
-    Code that takes longer than the limit is stopped. A long call into C that never looks for signals is not.
+    Code that exceeds the limit is interrupted, but not a long C call that never checks for signals.
     """
     try:
         text = _within(TIME_LIMIT_S if limit_s is None else limit_s, ask, value)
@@ -61,7 +61,7 @@ def own_text(value: object, ask: Callable[[Any], str] = repr, *, limit_s: float 
 def _within(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
     if hasattr(signal, "setitimer"):
         before = signal.getitimer(signal.ITIMER_REAL)[0]
-        if before == 0 or before > limit_s:  # else somebody else's alarm rings first, and must
+        if before == 0 or before > limit_s:  # else another alarm is due first, and must not be delayed
             try:
                 return _by_alarm(limit_s, ask, value)
             except _NotHere:
@@ -70,7 +70,7 @@ def _within(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
 
 
 def _by_alarm(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
-    """Stops also what waits, and costs nothing; works in the main thread alone, and not on Windows."""
+    """Interrupts blocking calls too, without overhead; only in the main thread, and not on Windows."""
     armed = True
 
     def ring(number: int, frame: FrameType | None) -> None:
@@ -90,16 +90,16 @@ def _by_alarm(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
             armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        # Whoever had the alarm before (pytest's time limit is one) gets it back, with the time that is left of it.
+        # Restore any previous alarm (such as pytest's timeout) with its remaining time.
         signal.signal(signal.SIGALRM, handler if handler is not None else signal.SIG_DFL)
         if before:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, before - (time.monotonic() - start)), interval)
 
 
 def _by_trace(limit_s: float, ask: Callable[[Any], str], value: object) -> str:
-    """Stops Python code in any thread on any platform, but slows it down several times."""
+    """Interrupts Python code in any thread on any platform, but makes it several times slower, hence a longer limit."""
     if sys.gettrace() is not None:
-        return ask(value)  # a debugger or a coverage tool is at work: leave it its place
+        return ask(value)  # a debugger or coverage tool is active: do not replace it
     deadline = time.monotonic() + limit_s * 3
 
     def watch(frame: FrameType, event: str, argument: object) -> Any:

@@ -1,7 +1,7 @@
-"""An exception as a model should see it: type and message, the frames that matter, no values of variables.
+"""Describes exceptions for a model: type and message, the relevant frames, no variable values.
 
-No file names of this machine either: a cell is "In[3]" or "a cell", a library's file is named from its package on. So
-the text is the same in the next kernel.
+No local paths either: a cell is "In[3]" or "a cell", a library's file is relative to the import path. So the text is
+the same in every kernel.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CELL = re.compile(r"<ipython-input-(\d+)-|[/\\]ipykernel_\d+[/\\]|^<(?:stdin|st
 
 
 def describe_exception(error: BaseException, budget: int) -> Described:
-    """`error` with its causes, last frames and notes, within `budget` tokens."""
+    """Describe `error` with its causes, outermost and last frames, and notes, within `budget` tokens."""
     chain = _chain(error)
     for frames in (_FRAMES, 4, 2, 1, 0):
         blocks = [_one(each, frames) for each in chain]
@@ -49,7 +49,7 @@ def describe_exception(error: BaseException, budget: int) -> Described:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and what led to it, the first cause first."""
+    """The error and its nearest causes, the earliest first."""
     found: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and len(found) < _CHAIN and all(current is not each for each in found):
@@ -59,7 +59,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _joints(chain: list[BaseException]) -> list[str]:
-    """What is written before each error of the chain."""
+    """The text before each error of the chain."""
     words = [""]
     for earlier, later in itertools.pairwise(chain):
         direct = later.__cause__ is earlier
@@ -70,7 +70,7 @@ def _joints(chain: list[BaseException]) -> list[str]:
 
 
 def _one(error: BaseException, frames: int) -> tuple[str, int]:
-    """One error without its causes, with at most `frames` frames; and how many were left out."""
+    """One error without its causes, with at most `frames` frames; and the number of frames left out."""
     message = own_text(error, _message).rstrip("\n")
     found = _frames(error.__traceback__)
     shown = found if len(found) <= frames else [*found[: frames > 1], *found[len(found) - frames + (frames > 1) :]]
@@ -86,7 +86,7 @@ def _one(error: BaseException, frames: int) -> tuple[str, int]:
 
 
 def _message(error: BaseException) -> str:
-    """Type, message and notes; the place for a syntax error."""
+    """Type, message and notes; for a syntax error also the location."""
     if isinstance(error, SyntaxError):
         text = "".join(traceback.format_exception_only(error))
         return re.sub(r'File "([^"]*)"', lambda found: _place(found[1]), text)
@@ -98,7 +98,7 @@ def _message(error: BaseException) -> str:
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[str, str]]:
-    """(place, source line) for each frame that is neither ours nor the notebook's machinery."""
+    """(location, source line) of each frame that belongs neither to this package nor to the notebook's machinery."""
     found = []
     for frame, number in traceback.walk_tb(trace):
         name = frame.f_code.co_filename
