@@ -1,4 +1,4 @@
-"""What an answer or a tool's arguments must look like: types and functions to JSON schema, and text back to values."""
+"""Structured output and tool calls: JSON schemas from types and functions, and typed values from text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a docstring says of a function and of each parameter, in Google's, NumPy's or Sphinx's style. Pure."""
+"""Reads the descriptions of a function and its parameters from a Google, NumPy or Sphinx docstring. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMPY_ENTRY: Final = re.compile(r"^(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?::.*)
 
 
 def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:
-    """What the function does, and what each parameter is; both may be empty."""
+    """The description of the function, and of each parameter by name; both may be empty."""
     lines = inspect.cleandoc(text or "").splitlines()
     about: list[str] = []
     parameters: dict[str, str] = {}
@@ -48,7 +48,7 @@ def _cut(text: str) -> str:
 
 
 def _section(lines: list[str], at: int, *, indented: bool) -> tuple[list[str], int]:
-    """The lines of a section from `at`, and where it ends: at the next head, or where the indentation ends."""
+    """The lines of a section from `at`, and where it ends: at the next heading, or where the indentation ends."""
     start = at
     while at < len(lines):
         line = lines[at]

@@ -1,7 +1,7 @@
-"""The JSON in an answer: the whole of it, or a value in a code fence or between sentences. Pure.
+"""Finds the JSON in an answer: all of it, or values in a code fence or between sentences. Pure.
 
-A value that begins and does not end well is an error, never a reason to take a smaller one from inside it: half an
-answer that happens to fit would look like a whole one.
+A truncated or broken value is an error, never a reason to take a smaller one from inside it: part of an answer that
+happens to match would look complete.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["json_values"]
 _THOUGHTS: Final = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 _FENCE: Final = re.compile(r"\A```[^\n]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _STARTS: Final = re.compile(r"[{\[]")
-# What can hardly be prose: an object with its first key, or a list that opens with an object, a list or a string.
+# Unlikely in prose: an object with its first key, or a list that starts with an object, a list or a string.
 _SURELY_JSON: Final = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:\{\s*"|\[|")')
 
-# Models write line breaks into strings as they are; the standard wants them escaped.
+# Models write unescaped line breaks into strings, which the standard forbids.
 _DECODER: Final = json.JSONDecoder(strict=False)
 
 
 def json_values(text: str) -> Iterator[Any]:
-    """The JSON values of `text` in their order, none inside another.
+    """The top-level JSON values of `text`, in order.
 
-    Raises Mismatch, after those before it, for one that is cut off or broken, and where there is none at all.
+    Raises Mismatch at a truncated or broken one, after yielding those before it, and if there is none at all.
     """
     body = _THOUGHTS.sub("", text).strip().lstrip("\ufeff")
     if not body:
@@ -60,7 +60,7 @@ def _in_prose(body: str) -> Iterator[Any]:
                 column = error.pos - body.rfind("\n", 0, error.pos)
                 raise Mismatch(f"the JSON is broken in line {line}, column {column}: {error.msg}") from None
             at += 1
-        except (ValueError, RecursionError):  # a number of thousands of digits, or nesting without end
+        except (ValueError, RecursionError):  # a number of thousands of digits, or excessive nesting
             raise Mismatch("the JSON has a number that is too long, or is nested too deeply") from None
         else:
             count += 1

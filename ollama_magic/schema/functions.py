@@ -1,4 +1,4 @@
-"""Functions as tools: the schema a model is shown, and a call with the arguments it gives."""
+"""Functions as tools: the schema sent to a model, and calls with the arguments it returns."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class _Parameter:
 class _Interface:
     parameters: tuple[_Parameter, ...]
     takes_more: bool
-    """Whether it has `**others`."""
+    """Whether it has `**kwargs`."""
     defs: dict[str, Any]
 
 
 def tool_name(function: Callable[..., Any]) -> str:
-    """The name that a model calls `function` by. Raises SettingsError where it has none, as a lambda."""
+    """The name by which a model calls `function`. Raises SettingsError if it has no valid one, such as a lambda."""
     inner = function
     while isinstance(inner, functools.partial):
         inner = inner.func
@@ -56,10 +56,10 @@ def tool_name(function: Callable[..., Any]) -> str:
 
 
 def function_schema(function: Callable[..., Any], *, name: str = "") -> dict[str, Any]:
-    """The tool schema of `function`, as /api/chat and /v1 take it, from its signature and docstring.
+    """The tool schema of `function`, as /api/chat and /v1 accept it, from its signature and docstring.
 
-    A parameter of a type that no model can give is left out where it has a default, else SettingsError.
-    `self` of a method, `*args` and `**others` are left out.
+    A parameter whose type JSON cannot express is omitted if it has a default; otherwise SettingsError is raised.
+    `self` of a bound method, `*args` and `**kwargs` are omitted.
     """
     interface = _interface(function)
     about, said = read_docstring(inspect.getdoc(_documented(function)))
@@ -78,15 +78,15 @@ def function_schema(function: Callable[..., Any], *, name: str = "") -> dict[str
 
 
 def call_with(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """What `function` gives for the arguments of a model; see bind. Of an async function, the coroutine."""
+    """Call `function` with the arguments from a model; see bind. For an async function, returns the coroutine."""
     return bind(function, arguments)()
 
 
 def bind(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[[], Any]:
-    """A call of `function` with what a model gave: checked, converted to the types of its signature. Calls nothing.
+    """Bind to `function` the arguments from a model, checked and converted to the types of its signature.
 
-    What is plainly meant is taken ("3" for an int, JSON in a text for a list). Raises Mismatch for what is missing,
-    unknown or of another type.
+    Does not call it. Unambiguous values are converted ("3" for an int, a JSON string for a list). Raises Mismatch for
+    missing or unknown arguments, and for wrong types.
     """
     interface = _interface(function)
     known = {each.name: each for each in interface.parameters}
@@ -97,7 +97,7 @@ def bind(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable
             try:
                 values[name] = _converted(known[name].kind, value, name)
             except Mismatch as error:
-                # Models write null for what they leave out.
+                # Models write null for arguments that they omit.
                 if value is not None or known[name].required:
                     lines += error.lines
         elif interface.takes_more:
@@ -116,7 +116,7 @@ def bind(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable
     return functools.partial(function, *by_position, **values)
 
 
-# ---- the signature ---------------------------------------------------------------------------------------------
+# ---- signatures ------------------------------------------------------------------------------------------------
 
 
 def _documented(function: Any) -> Any:
@@ -145,7 +145,7 @@ def _interface(function: Callable[..., Any]) -> _Interface:
         if each.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
             takes_more = takes_more or each.kind is inspect.Parameter.VAR_KEYWORD
             continue
-        if each.name in bound:  # decided by who made the partial, not by the model
+        if each.name in bound:  # fixed by the partial, not chosen by the model
             continue
         required = each.default is _EMPTY
         try:
@@ -170,13 +170,13 @@ def _hints(function: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(target, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError):
-        # One name that cannot be found must not cost the others: what is no text yet is used as it stands.
+        # One unresolvable name must not invalidate the others: use the annotations that are not strings.
         written = getattr(target, "__annotations__", {})
         return {name: hint for name, hint in written.items() if not isinstance(hint, str)}
 
 
 def _annotation(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
-    """The type of one parameter, by its annotation or its default. A default of None is no value a model need give."""
+    """The type of one parameter, from its annotation or default. Drops None from a union if None is the default."""
     spec = hints.get(parameter.name, _EMPTY)
     if spec is _EMPTY:
         kind = type(parameter.default)
@@ -201,7 +201,7 @@ def _converted(kind: Kind, value: Any, name: str) -> Any:
 
 
 def _meanings(value: Any) -> list[Any]:
-    """What else a value may be meant as: models write numbers and lists as texts, and texts as numbers."""
+    """Other readings of a value: models write numbers and lists as strings, and strings as numbers."""
     if isinstance(value, str):
         text = value.strip()
         try:
@@ -214,7 +214,7 @@ def _meanings(value: Any) -> list[Any]:
 
 
 def _inlined(schema: Any, defs: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
-    """A schema without references but those of a type to itself: Ollama's own tool type drops them."""
+    """A schema with all references inlined except recursive ones: Ollama's tool type drops references."""
     if isinstance(schema, list):
         return [_inlined(each, defs, inside) for each in schema]
     if not isinstance(schema, dict):
@@ -229,7 +229,7 @@ def _inlined(schema: Any, defs: Mapping[str, Any], inside: tuple[str, ...]) -> A
 
 
 def _recursive(reference: str, defs: Mapping[str, Any]) -> bool:
-    """Whether what `reference` names refers to itself, however far round."""
+    """Whether the target of `reference` refers to itself, directly or indirectly."""
     seen: set[str] = set()
     left = [reference]
     while left:

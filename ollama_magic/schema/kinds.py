@@ -1,8 +1,8 @@
-"""Python types as JSON schema, and JSON values as typed ones.
+"""Converts Python types to JSON schemas, and JSON values to typed ones.
 
-Knows the plain types, date, time and datetime, Literal, Enum, unions, lists, tuples, sets and dicts, dataclasses,
-TypedDict and NamedTuple, also recursive ones. Whatever else a type may be, pydantic is asked, if it is installed.
-Schemas are inlined, since Ollama drops references in tool parameters; a recursive type and pydantic's own keep $defs.
+Supports the basic types, date, time and datetime, Literal, Enum, unions, lists, tuples, sets and dicts, dataclasses,
+TypedDict and NamedTuple, also recursive ones. All other types are left to pydantic, if it is installed.
+Schemas are inlined, since Ollama drops references in tool parameters; recursive and pydantic types keep $defs.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["ANYTHING", "Compiler", "Kind", "as_plain", "type_name"]
 
 ANYTHING: Final = ["string", "number", "boolean", "null", "array", "object"]
-"""The `type` of a value that may be anything: llama.cpp takes a schema without one for an object's."""
+"""The `type` of an arbitrary value: llama.cpp takes a schema without `type` for an object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One type: its schema, and `judge(value, path)`, which gives the typed value or raises Mismatch."""
+    """One type: its schema, and `judge(value, path)`, which returns the typed value or raises Mismatch."""
 
     schema: dict[str, Any]
     judge: Callable[[Any, str], Any]
@@ -67,7 +67,7 @@ _SCALARS: Final[dict[Any, tuple[dict[str, Any], Callable[[Any], Any]]]] = {
 
 
 class Compiler:
-    """Makes Kinds; `defs` gathers the definitions that their schemas refer to as `#/$defs/...`."""
+    """Creates Kinds; `defs` collects the definitions that their schemas refer to as `#/$defs/...`."""
 
     def __init__(self) -> None:
         self.defs: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class Compiler:
         self._done: dict[Any, Kind] = {}
 
     def kind(self, spec: Any) -> Kind:
-        """The Kind of a type. Raises SettingsError for one that no model can answer with."""
+        """The Kind of a type. Raises SettingsError for one that no schema can express."""
         origin, arguments = typing.get_origin(spec), typing.get_args(spec)
         if not is_pydantic(spec):
             if hasattr(spec, "__supertype__"):  # NewType
@@ -177,7 +177,7 @@ class Compiler:
     def _record(self, spec: Any) -> Kind:
         if spec in self._done:
             return self._done[spec]
-        if spec in self._open:  # inside itself
+        if spec in self._open:  # recursive
             name = self._open[spec]
             self._referred.add(name)
             return Kind({"$ref": f"#/$defs/{name}"}, lambda value, path: self._done[spec].judge(value, path))
@@ -219,14 +219,14 @@ def _record_judge(record: Record, fields: list[tuple[Field, Kind]]) -> Callable[
         items = _gathered(((kind, value[field.name], member(path, field.name)) for field, kind in there), missing)
         try:
             return record.build({field.name: item for (field, _), item in zip(there, items, strict=True)})
-        except Exception as error:  # the class's own checks: whatever they raise is about the value
+        except Exception as error:  # the class's own validation: whatever it raises is about the value
             raise Mismatch(f"{place(path)}{record.name} refuses it: {type(error).__name__}: {error}") from error
 
     return judge
 
 
 def _gathered(parts: Iterable[tuple[Kind, Any, str]], lines: Iterable[str] = ()) -> list[Any]:
-    """All parts judged, so that all misfits are named and not the first one alone."""
+    """The typed values of all parts. Raises Mismatch with all mismatches, not only the first."""
     found: list[Any] = []
     misfits = list(lines)
     for kind, value, path in parts:
@@ -240,7 +240,7 @@ def _gathered(parts: Iterable[tuple[Kind, Any, str]], lines: Iterable[str] = ())
 
 
 def _merged(arguments: tuple[Any, ...]) -> list[Any]:
-    """The members of a union, its literals made one: a single enum is easier for a model than many of one value."""
+    """The members of a union, with its literals merged: one enum is easier for a model than several."""
     literals = [each for each in arguments if typing.get_origin(each) is typing.Literal]
     if len(literals) < 2:
         return list(arguments)
@@ -264,7 +264,7 @@ def _leaf(schema: dict[str, Any], build: Callable[[Any], Any]) -> Kind:
 
 
 def _choice(pairs: list[tuple[Any, Any]], spec: Any) -> Kind:
-    """One of several values, each with what stands for it in Python."""
+    """The Kind of a choice from `pairs` of JSON and Python values."""
     values = [value for value, _ in pairs]
     if not values or not all(isinstance(value, str | int | float | None) for value in values):
         raise SettingsError(

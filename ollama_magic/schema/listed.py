@@ -1,4 +1,4 @@
-"""A list of records that can become a table."""
+"""A list of records that can be converted to a table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Records"]
 
 
 class Records(list[Any]):
-    """A list of typed records, as `--schema "list[...]"` gives it; an ordinary list, with `.df` for a data frame."""
+    """A list of typed records, as returned for `--schema "list[...]"`: a list with `.df` for a data frame."""
 
     @property
     def df(self) -> Any:
-        """The records as a pandas DataFrame, a row each. Raises ImportError, saying so, where pandas is missing."""
+        """The records as a pandas DataFrame, one row each. Raises ImportError if pandas is not installed."""
         try:
             import pandas
         except ImportError:

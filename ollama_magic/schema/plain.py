@@ -1,4 +1,4 @@
-"""Typed values back to what JSON has: for results of tools, and for tables of records."""
+"""Converts typed values back to JSON types: for results of tools, and for tables of records."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DEEPEST: Final = 100
 
 
 def as_plain(value: Any, _depth: int = 0) -> Any:
-    """`value` as dicts, lists, texts and numbers.
+    """`value` as dicts, lists, strings, numbers, booleans and None.
 
-    Raises TypeError for what has no such form, ValueError for what is inside itself.
+    Raises TypeError for what JSON cannot express, ValueError for circular or too deeply nested values.
     """
     if value is None or isinstance(value, str | bool | int | float):
         return value.value if isinstance(value, enum.Enum) else value

@@ -1,4 +1,4 @@
-"""Types that pydantic understands and we do not. It is imported only when such a type comes up."""
+"""Types that only pydantic supports. It is imported only when such a type is used."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def is_pydantic(spec: Any) -> bool:
 
 
 def pydantic_kind(spec: Any, defs: dict[str, Any]) -> tuple[dict[str, Any], Callable[[Any, str], Any]]:
-    """The schema and the judge of a type, by pydantic; its definitions are added to `defs`.
+    """The schema and the judge of a type, from pydantic; its definitions are added to `defs`.
 
-    Raises SettingsError where pydantic is not installed, or makes nothing of it either.
+    Raises SettingsError if pydantic is not installed, or does not support the type either.
     """
     name = spec.__name__ if isinstance(spec, type) else str(spec)[:80]
     try:
@@ -46,18 +46,18 @@ def pydantic_kind(spec: Any, defs: dict[str, Any]) -> tuple[dict[str, Any], Call
     except PydanticUserError as error:
         why = str(error).split("\n")[0].split(". Set ")[0]
         raise SettingsError(f"No schema can be made of {name}: {why}", hint=_hint(spec)) from None
-    except Exception as error:  # user classes run here: their own hooks, forward references
+    except Exception as error:  # user code runs here: hooks, forward references
         raise SettingsError(
             f"No schema can be made of {name}: {type(error).__name__}: {error}", hint=_hint(spec)
         ) from error
 
     def judge(value: Any, path: str) -> Any:
         try:
-            # From text, so that pydantic reads dates, enums and bytes as they stand in JSON.
+            # From text, so that pydantic parses dates, enums and bytes as written in JSON.
             return adapter.validate_json(json.dumps(value))
         except ValidationError as error:
             raise Mismatch(*(_line(each, path) for each in error.errors(include_url=False))) from None
-        except Exception as error:  # a validator of the user's that fails: the answer must outlive it
+        except Exception as error:  # a user's validator that fails must not lose the answer
             raise Mismatch(f"{place(path)}{name} refuses it: {type(error).__name__}: {error}") from error
 
     return _hoisted(schema, defs), judge
@@ -76,12 +76,12 @@ def _line(error: Any, path: str) -> str:
         return f"{path}: missing"
     text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     text = text.replace("Input should be", "expected", 1)
-    own = error["type"] == "value_error" and isinstance(error["input"], dict)  # said of a whole model by its validator
+    own = error["type"] == "value_error" and isinstance(error["input"], dict)  # from a validator of a whole model
     return f"{place(path)}{text}" if own else f"{place(path)}{text}, got {shown(error['input'])}"
 
 
 def _hoisted(schema: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
-    """`schema` without its definitions, which go to `defs`, under another name where theirs is taken."""
+    """`schema` without its definitions, which move to `defs`, renamed if their name is taken."""
     own = schema.pop("$defs", {})
     names: dict[str, str] = {}
     for name, definition in own.items():

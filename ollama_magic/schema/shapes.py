@@ -1,6 +1,6 @@
-"""What an answer must look like: any description of it to a Shape, which has the schema to send and reads the answer.
+"""Turns any kind of schema into a Shape, which has the JSON schema to send and parses the answer.
 
-Models write objects only, so a list travels as `{"items": [...]}` and any other value as `{"value": ...}`.
+The root must be an object, so a list is sent as `{"items": [...]}` and any other value as `{"value": ...}`.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ _SUBSCHEMAS: Final = ("items", "additionalProperties", "not", "contains", "if", 
 
 
 class SchemaMismatch(OllamaMagicError):
-    """The answer is not what the schema asks for, also after it was asked to mend it; `partial` has it as it came."""
+    """The answer does not match the schema, even after any retries; `partial` is the answer as received."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What an answer must look like. `json_schema` is what to send as the format; its root is an object."""
+    """The required form of an answer. `json_schema` is sent as the format; its root is an object."""
 
     json_schema: dict[str, Any]
     name: str
-    """A name of letters, digits and underscores, which /v1 wants with a schema."""
+    """A name of letters, digits and underscores, which /v1 requires with a schema."""
     wrapped: str = ""
-    """The one field that holds the value, where the value is no object."""
+    """The field that wraps the value, if the value is not an object; else ""."""
     _judge: Callable[[Any, str], Any] = field(default=lambda value, path: value, repr=False)
 
     def parse(self, text: str) -> Any:
-        """The typed value in an answer: the first JSON value that fits, also in a fence or between sentences.
+        """The typed value in an answer: the first JSON value that matches, also in a fence or between sentences.
 
-        Raises Mismatch, a ValueError that says in one line what is wrong.
+        Raises Mismatch, a ValueError whose message says in one line what is wrong.
         """
         reason: Mismatch | None = None
         try:
@@ -77,7 +77,7 @@ class Shape:
 def schema_for(spec: Any, namespace: Mapping[str, Any] | None = None) -> Shape:
     """The Shape of a pydantic model, dataclass, type, JSON schema (a dict or its text), or short form.
 
-    `namespace` has the variables that a short form may name. Raises SettingsError for what is no schema.
+    `namespace` has the variables that a short form may name. Raises SettingsError for anything that is not a schema.
     """
     if isinstance(spec, Shape):
         return spec
@@ -116,7 +116,7 @@ def _read_text(text: str, namespace: Mapping[str, Any] | None) -> Any:
 
 
 def _is_type(spec: Any) -> bool:
-    """Whether `spec` may stand where a type is expected, as far as that can be told without trying."""
+    """Whether `spec` looks like a type, as far as can be told without compiling it."""
     if isinstance(spec, type) or typing.get_origin(spec) is not None or hasattr(spec, "__supertype__"):
         return True
     return type(spec).__name__ in ("TypeAdapter", "TypeAliasType")
@@ -131,7 +131,7 @@ def _of_instance(spec: Any) -> str:
 def _short(spec: object) -> str:
     try:
         text = " ".join(repr(spec).split())
-    except Exception:  # a repr that fails is no reason to say nothing
+    except Exception:  # a failing repr must not hide the error
         return "(cannot be shown)"
     return text if len(text) <= 60 else text[:59] + "…"
 
@@ -141,7 +141,7 @@ def _name(spec: Any) -> str:
     return text[:60] or "answer"
 
 
-# ---- a JSON schema of the user's own ---------------------------------------------------------------------------
+# ---- JSON schemas given by users -------------------------------------------------------------------------------
 
 
 def _user_shape(spec: Mapping[str, Any]) -> Shape:
@@ -167,7 +167,7 @@ def _user_shape(spec: Mapping[str, Any]) -> Shape:
 
 
 def _check(schema: Any, root: Mapping[str, Any], path: str) -> None:
-    """Raise SettingsError for the first thing in a schema that cannot be meant so."""
+    """Raise SettingsError for the first invalid part of a schema."""
     where = f" at {path}" if path else ""
     if not isinstance(schema, Mapping):
         if not isinstance(schema, bool):
@@ -209,7 +209,7 @@ def _check(schema: Any, root: Mapping[str, Any], path: str) -> None:
 
 
 def _further_check(schema: dict[str, Any]) -> Callable[[Any], None]:
-    """What judges the keywords that ours does not know: jsonschema, where it is installed (it comes with nbformat)."""
+    """A check of the keywords that validate.py ignores, by jsonschema, if it is installed (nbformat requires it)."""
     try:
         from jsonschema.validators import validator_for
     except ImportError:
@@ -244,7 +244,7 @@ def _shape(schema: dict[str, Any], definitions: dict[str, Any], name: str, judge
     target = lookup(reference, {**schema, **definitions}) if isinstance(reference, str) else schema
     kinds = target.get("type", []) if isinstance(target, Mapping) else []
     if kinds == "object" or (not kinds and isinstance(target, Mapping) and "properties" in target):
-        # Some servers want the root to say itself what it is.
+        # Some servers require the root to state its own type.
         return Shape({**target, **definitions}, name, "", judge)
     wrapped = "items" if kinds == "array" else "value"
     inner = _moved(schema, f"#/properties/{wrapped}")
@@ -253,7 +253,7 @@ def _shape(schema: dict[str, Any], definitions: dict[str, Any], name: str, judge
 
 
 def _moved(value: Any, where: str) -> Any:
-    """A schema whose references to its own root hold again once it stands at `where`."""
+    """A schema whose references to its own root are adjusted for its new location `where`."""
     if isinstance(value, list):
         return [_moved(each, where) for each in value]
     if not isinstance(value, dict):

@@ -4,9 +4,9 @@
     list[name: str, year: int]      a list of them; also list[{name: str, year: int}]
     kind: 'a' | 'b', when: date | None, rest: dict[str, int], who: {name: str, age: int}
 
-A comma or a line end separates fields. A name that no Python variable could have stands in quotes. A type is one of
-str int float bool date datetime time any list dict set tuple, a variable's name where variables are given, an object
-in braces, a text or number that is meant literally, or several with `|` between them.
+A comma or a line end separates fields. A name that is not a Python identifier is quoted. A type is one of str int
+float bool date datetime time any list dict set tuple, the name of a given variable, an object in braces, a literal
+string or number, or several of these separated by `|`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _WORDS: Final[dict[str, Any]] = {
     "None": None, "null": None,
 }  # fmt: skip
 _EXAMPLE: Final = 'Write it as in "name: str, year: int, tags: list[str]".'
-# A text in quotes stays as it is; a name before a colon is put into quotes, so that `class: str` can be parsed.
+# A quoted string is unchanged; a name before a colon is quoted, so that `class: str` can be parsed.
 _NAMES: Final = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([^\W\d][\w-]*)(?=\s*:)""")
 _LONGEST: Final = 10_000
 
 
 def parse_short(text: str, namespace: Mapping[str, Any] | None = None) -> Any:
-    """The type that `text` describes: a TypedDict, or list[...] of one. Names are looked up in `namespace` too.
+    """The type that `text` describes, such as a TypedDict or a list of one. Names are also looked up in `namespace`.
 
-    Raises SettingsError saying what is not understood.
+    Raises SettingsError that says what is not understood.
     """
     body = text.strip().strip(",").strip()
     if not body:
@@ -53,7 +53,7 @@ def parse_short(text: str, namespace: Mapping[str, Any] | None = None) -> Any:
     if len(body) > _LONGEST:
         raise SettingsError(f"The schema has {len(body):,} characters, more than {_LONGEST:,}", hint=_EXAMPLE)
     quoted = _NAMES.sub(lambda found: found[1] or f'"{found[2]}"', body)
-    # Line ends separate as commas do, but for those inside brackets or beside a comma.
+    # A line end before a field name separates like a comma, except after an opening bracket or a separator.
     fields = re.sub(r"(?<![,\[{(|:\s])[ \t]*\n\s*(?=[\"'])", ", ", quoted)
     tree = _parsed("{" + fields + "}")
     if not isinstance(tree, ast.Dict):
@@ -66,7 +66,7 @@ def parse_short(text: str, namespace: Mapping[str, Any] | None = None) -> Any:
         return _Reader(namespace or {}).type(tree)
     except RecursionError:
         raise SettingsError("The schema is nested too deeply", hint=_EXAMPLE) from None
-    except TypeError as error:  # a variable that is no type
+    except TypeError as error:  # a variable that is not a type
         raise SettingsError(
             f"The schema {_cut(body)} has something that is not a type: {error}", hint=_EXAMPLE
         ) from None
@@ -75,14 +75,14 @@ def parse_short(text: str, namespace: Mapping[str, Any] | None = None) -> Any:
 def _parsed(source: str) -> ast.expr | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd escapes; they are somebody else's text
+            warnings.simplefilter("ignore")  # about invalid escapes in the user's text
             return ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 def _where(fields: str) -> str:
-    """Which field it is that cannot be parsed, where one alone can be found."""
+    """Where parsing fails: near the first field that cannot be parsed, if one can be found."""
     bad = [each for each in re.split(r",(?![^\[{(]*[\]})])", fields) if _parsed("{" + each + "}") is None]
     bad = [each for each in bad if each.strip()] or [each for each in fields.split(",") if ":" not in each]
     return f" near {_cut(bad[0].strip())}" if bad else ""
@@ -97,7 +97,7 @@ class _Reader:
         self._namespace = namespace
 
     def type(self, node: ast.expr) -> Any:
-        """The type that one expression stands for."""
+        """The type that one expression describes."""
         if isinstance(node, ast.Name):
             return self._word(node.id)
         if isinstance(node, ast.Constant) or _is_negative(node):

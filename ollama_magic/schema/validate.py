@@ -1,8 +1,8 @@
-"""Does a JSON value fit a JSON schema, and if not, where and why: one plain line for each misfit. Pure.
+"""Validates a JSON value against a JSON schema: one readable line for each mismatch. Pure.
 
-Knows the keywords that models are steered with: type, enum, const, properties, required, additionalProperties, items,
-prefixItems, anyOf, oneOf, allOf, $ref inside the schema, the usual limits, and the formats date, time and date-time.
-Other keywords are let pass here; see shapes for who judges them.
+Supports the keywords common in structured output: type, enum, const, properties, required, additionalProperties, items,
+prefixItems, anyOf, oneOf, allOf, not, internal $ref, the usual limits, and the formats date, time and date-time.
+Other keywords are ignored here; shapes.py checks those of a user's JSON schema.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST_PROBLEMS: Final = 3
-"""How many misfits one message names."""
+"""The maximum number of mismatches named in one message."""
 
 _LONGEST_VALUE: Final = 60
 _NAMES: Final = {
@@ -54,7 +54,7 @@ _LIMITS: Final[dict[str, tuple[str, Callable[[float, float], bool]]]] = {
 
 
 class Mismatch(ValueError):
-    """A value is not what the schema asks for. `lines` say where and why; the text is the first few of them."""
+    """A value does not match the schema. `lines` say where and why; the message has the first few of them."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__(joined(lines))
@@ -62,7 +62,7 @@ class Mismatch(ValueError):
 
 
 def require(value: object, schema: Any, root: Mapping[str, Any], path: str = "") -> None:
-    """Raise Mismatch unless `value` fits `schema`; its references are looked up in `root`."""
+    """Raise Mismatch unless `value` matches `schema`, whose references are looked up in `root`."""
     try:
         found = list(problems(value, schema, root, path))
     except RecursionError:
@@ -72,18 +72,18 @@ def require(value: object, schema: Any, root: Mapping[str, Any], path: str = "")
 
 
 def accepts(value: object, schema: Any, root: Mapping[str, Any]) -> bool:
-    """Whether `value` fits `schema`."""
+    """Whether `value` matches `schema`."""
     return next(problems(value, schema, root), None) is None
 
 
 def joined(lines: Sequence[str]) -> str:
-    """The first few misfits in one line, and how many more there are."""
+    """The first few mismatches on one line, and the number of others."""
     rest = len(lines) - MOST_PROBLEMS
     return "; ".join(lines[:MOST_PROBLEMS]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def place(path: str) -> str:
-    """`path` as the start of a line; nothing for the whole value."""
+    """`path` as the start of a line; "" for the root."""
     return f"{path}: " if path else ""
 
 
@@ -97,7 +97,7 @@ def shown(value: object) -> str:
 
 
 def lookup(reference: str, root: Mapping[str, Any]) -> Any:
-    """What a `$ref` inside `root` points to. Raises LookupError where it points nowhere, or in a circle."""
+    """The target of a `$ref` inside `root`. Raises LookupError if it does not exist or is circular."""
     seen = set()
     while True:
         if not (reference == "#" or reference.startswith("#/")) or reference in seen:
@@ -118,7 +118,7 @@ def lookup(reference: str, root: Mapping[str, Any]) -> Any:
 
 
 def problems(value: object, schema: Any, root: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The misfits of `value`, in the order of the value; none if it fits."""
+    """The mismatches of `value`, one line each; none if it matches."""
     if not isinstance(schema, Mapping):
         if schema is False:
             yield f"{place(path)}nothing may stand here, got {shown(value)}"
@@ -139,7 +139,7 @@ def problems(value: object, schema: Any, root: Mapping[str, Any], path: str = ""
         yield from _in_number(value, schema, path)
 
 
-# ---- one keyword after the other -------------------------------------------------------------------------------
+# ---- the keywords ----------------------------------------------------------------------------------------------
 
 
 def _types(schema: Mapping[str, Any]) -> list[str]:
@@ -175,7 +175,7 @@ def _listed(value: object, schema: Mapping[str, Any]) -> bool:
 
 
 def _expected(schema: Any, root: Mapping[str, Any]) -> str:
-    """What `schema` wants, in words."""
+    """What `schema` expects, in words."""
     if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
         schema = lookup(schema["$ref"], root)
     if not isinstance(schema, Mapping):
@@ -203,7 +203,7 @@ def _combined(value: object, schema: Mapping[str, Any], root: Mapping[str, Any],
         found = [list(problems(value, each, root, path)) for each in branches]
         fitting = sum(not each for each in found)
         if not fitting:
-            # What was meant is most likely the branch of the value's own kind: say what is wrong inside it.
+            # Most likely the branch of the value's own type was meant: report the mismatches inside it.
             meant = [lines for each, lines in zip(branches, found, strict=True) if _same_kind(value, each, root)]
             yield from (
                 meant[0]
@@ -240,7 +240,7 @@ def _in_object(value: dict[str, Any], schema: Mapping[str, Any], root: Mapping[s
 
 
 def member(path: str, name: str) -> str:
-    """The path of a field of what is at `path`."""
+    """The path of a field of the object at `path`."""
     if not name.isidentifier():
         return f"{path}[{shown(name)}]"
     return f"{path}.{name}" if path else name
