@@ -43,7 +43,7 @@ def describe_path(path: Path, budget: int) -> Described:
 
 
 def attach_file(path: Path, budget: int) -> Described:
-    """Like describe_path, but raises PromptError for what is unreadable or neither text, a folder nor a picture."""
+    """Like describe_path, but raises PromptError for anything but a readable text file, folder or picture."""
     found = describe_path(path, budget)
     if not found.block and not found.images:
         raise PromptError(f"Cannot attach {found.text}", hint="Text files, folders and pictures can be attached.")

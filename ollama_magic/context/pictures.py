@@ -163,7 +163,7 @@ def image_from_bytes(data: bytes, what: str) -> Image:
             warnings.simplefilter("error", pillow.DecompressionBombWarning)
             opened = pillow.open(io.BytesIO(data))
             opened.load()
-        # EXIF may hold the location and a rotation of the pixels: re-encoding removes the one and applies the other.
+        # EXIF data may hold a location and a rotation: re-encoding drops the former and applies the latter.
         if kind in _SENT_AS_IS and max(opened.size) <= LONGEST_SIDE and not opened.getexif():
             return Image(data, kind)
         return _encode(opened, "image/jpeg" if kind == "image/jpeg" else "image/png")

@@ -32,7 +32,7 @@ _SUBSCHEMAS: Final = ("items", "additionalProperties", "not", "contains", "if", 
 
 
 class SchemaMismatch(OllamaMagicError):
-    """The answer does not match the schema, even after any retries; `partial` is the answer as received."""
+    """The answer does not match the schema, even when asked again; `partial` is the answer as received."""
 
 
 @dataclass(frozen=True, slots=True)

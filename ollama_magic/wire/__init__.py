@@ -1,1 +1,1 @@
-"""Bytes to events and back, without any I/O."""
+"""Encodes requests as JSON bodies and decodes response bytes to events, without any I/O."""

@@ -148,7 +148,7 @@ def decode_models_v1(obj: object) -> list[Model]:
 
 
 def decode_ps(obj: object) -> list[RunningModel]:
-    """The models in memory, of a GET /api/ps."""
+    """The models in memory, from a response of GET /api/ps."""
     return [
         RunningModel(
             name=name,
