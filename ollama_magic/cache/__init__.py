@@ -1,4 +1,4 @@
-"""Answers on disk, so that Run All, a test run or a class room has them again without a server."""
+"""Answers cached on disk, so that Run All, a test run or a classroom can reuse them without a server."""
 
 from __future__ import annotations
 

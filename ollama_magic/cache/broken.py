@@ -1,4 +1,4 @@
-"""What can be wrong with the file of answers, as an error that says what to do; one that is broken is moved aside."""
+"""Errors of the cache file, with hints on what to do; a corrupt file is moved aside."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HINTS: Final = {
 
 
 class CacheError(OllamaMagicError):
-    """The file of answers cannot be read or written; the answer at hand is not touched by it."""
+    """The cache file cannot be read or written; the current answer is unaffected."""
 
 
 def as_cache_error(error: sqlite3.Error, path: Path, identity: int) -> CacheError:
-    """What to raise for SQLite's `error`; a broken file, opened when its inode was `identity`, is moved aside first."""
+    """The error to raise for SQLite's `error`; a corrupt file is moved aside first if its inode is still `identity`."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _BROKEN:
         aside = _set_aside(path, identity)
@@ -39,12 +39,12 @@ def as_cache_error(error: sqlite3.Error, path: Path, identity: int) -> CacheErro
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file and SQLite's own beside it, which come and go."""
+    """The file and SQLite's temporary files next to it, which may not exist."""
     return [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
 
 
 def _set_aside(path: Path, identity: int) -> Path | None:
-    """Move the broken file to a free name, unless another kernel has done so and this is its new one."""
+    """Move the corrupt file to an unused name, unless another kernel already did so and created a new file."""
     number = 1
     while path.with_name(f"{path.name}.broken-{number}").exists():
         number += 1
@@ -56,6 +56,6 @@ def _set_aside(path: Path, identity: int) -> Path | None:
         for rest in files_of(path)[1:]:
             if rest.exists():
                 rest.rename(aside.with_name(aside.name + rest.name.removeprefix(path.name)))
-    except OSError:  # open elsewhere on Windows, or a folder that is read-only
+    except OSError:  # open elsewhere on Windows, or in a read-only folder
         return None
     return aside

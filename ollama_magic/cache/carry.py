@@ -1,4 +1,4 @@
-"""The file that carries answers beside a notebook: JSON, one answer a line, the same text for the same answers."""
+"""The export file of answers, kept next to a notebook: JSON, one answer per line, identical for identical answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}(?:\.[0-9a-f]{16})?")
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One answer of a file; `events` are its rows as JSON."""
+    """One answer of an export file; `events` holds its rows as JSON."""
 
     key: str
     model: str
@@ -34,9 +34,9 @@ class Carried:
 
 
 def write_file(file: Path, answers: Iterable[Mapping[str, Any]]) -> None:
-    """Write `answers`, each with key, model, created and events; the old file stays until the new one is whole.
+    """Write `answers`, each with key, model, created and events; an old file is kept until the new one is complete.
 
-    Raises ValueError where `file` is there and no such file; OSError.
+    Raises ValueError if `file` exists and is not an export file, or OSError.
     """
     if file.exists() and file.stat().st_size:
         try:
@@ -51,7 +51,7 @@ def write_file(file: Path, answers: Iterable[Mapping[str, Any]]) -> None:
             out.write(text)
         mask = os.umask(0)
         os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # as any file that a program writes; mkstemp's is private
+        Path(name).chmod(0o666 & ~mask)  # the usual permissions of a new file; mkstemp's are private
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def write_file(file: Path, answers: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_file(file: Path) -> list[Carried]:
-    """The answers of a file. Raises ValueError saying what is wrong with it, OSError."""
+    """The answers of an export file. Raises ValueError, saying what is wrong with it, or OSError."""
     try:
         body = _header(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:

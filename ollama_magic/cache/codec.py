@@ -1,6 +1,6 @@
-"""Events of an answer with their times, as JSON rows and back; the recording and the replay. Pure but for the clock.
+"""Recording and replaying the timed events of an answer, and their JSON rows. Pure except for the clock.
 
-A row is `[seconds since the request, kind, ...]`. Start and Progress are not kept: they tell of that run.
+A row is `[seconds since the request, kind, ...]`. Start and Progress are not stored: they describe one run only.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["Recorder", "Timed", "is_whole", "read_rows", "replay", "rows_of"]
 
 Timed = tuple[float, Event]
-"""An event with the seconds from the sending of the request to its arrival."""
+"""The seconds from the sending of the request to the arrival of an event, and the event."""
 
 _NAMES: Final = tuple(each.name for each in fields(Stats))
 _STATS: Final = frozenset(_NAMES)
 
 
 class Recorder:
-    """Takes the events of one answer as they come and notes when."""
+    """Records the events of one answer with their arrival times."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,19 +35,19 @@ class Recorder:
         self._events: list[Timed] = []
 
     def feed(self, event: Event) -> None:
-        """Take one event."""
+        """Record one event."""
         self._events.append((self._clock() - self._began, event))
 
     @property
     def events(self) -> tuple[Timed, ...]:
-        """What came so far."""
+        """The events so far."""
         return tuple(self._events)
 
 
 async def replay(
     events: Sequence[Timed], *, pace: float = 0.0, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> AsyncGenerator[Event, None]:
-    """The events again: all at once, or with `pace` times the pauses that were recorded (1.0: as it was)."""
+    """Replay the events: without pauses, or with the recorded pauses multiplied by `pace` (1.0: as recorded)."""
     at = 0.0
     for seconds, event in events:
         if pace > 0 and seconds > at:
@@ -57,7 +57,7 @@ async def replay(
 
 
 def is_whole(events: Sequence[Timed]) -> bool:
-    """Whether the server said that the answer is whole."""
+    """Whether the answer is complete: the server sent its end."""
     return any(isinstance(event, Done) for _, event in events)
 
 
@@ -65,7 +65,7 @@ def is_whole(events: Sequence[Timed]) -> bool:
 
 
 def rows_of(events: Sequence[Timed]) -> list[list[Any]]:
-    """The rows of those events that are kept."""
+    """The rows of those events that are stored."""
     rows: list[list[Any]] = []
     for seconds, event in events:
         body = _row(event)
@@ -99,14 +99,14 @@ def _token_row(token: TokenProbability) -> list[Any]:
 
 
 def read_rows(rows: Any) -> tuple[Timed, ...]:
-    """The events of `rows`. Raises ValueError, saying which row, for what is none."""
+    """The events of `rows`. Raises ValueError, naming the row, if one is invalid."""
     if not isinstance(rows, list):
         raise ValueError("the events are no list")
     found: list[Timed] = []
     for number, row in enumerate(rows, start=1):
         try:
             seconds, kind, *body = row
-            if not math.isfinite(seconds):  # a replay would wait for that
+            if not math.isfinite(seconds):  # a replay would sleep for that long
                 raise ValueError("no time")
             found.append((float(seconds), _READERS[kind](*body)))
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError):

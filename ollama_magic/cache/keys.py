@@ -1,7 +1,7 @@
-"""What makes two requests the same: one key for both surfaces, every Python version and every machine. Pure.
+"""The identity of a request: a key that is the same for both API surfaces, all Python versions and machines. Pure.
 
-A key is the SHA-256 of the request as canonical JSON, and after a dot a short one of the model's digest where that is
-known. Without a server nobody can tell the digest: a key without it finds the newest answer to the request.
+A key is the SHA-256 of the request as canonical JSON, followed by a dot and a short hash of the model's digest if that
+is known. Without a server the digest is unknown: a key without it finds the newest answer to the request.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["Keys", "key_of", "request_part", "request_text"]
 _VERSION: Final = 1
 _DIGEST_LENGTH: Final = 16
 _PLACE: Final = uuid.uuid4().hex
-"""Stands for a text that nobody can have written."""
+"""A placeholder that occurs in no request."""
 
 
 def key_of(request: Request, digest: str = "") -> str:
     """The key of the answer to `request` by the model with `digest` ("" if unknown).
 
-    What changes no answer does not count: keep_alive, ids of tool calls, 1 or 1.0, the order of options. Pictures
-    count by their bytes.
+    What cannot change the answer is ignored: keep_alive, ids of tool calls, 1 or 1.0, the order of options. Images are
+    identified by their bytes.
     """
     key = hashlib.sha256(request_text(request).encode("ascii")).hexdigest()
     return key + _mark_of(digest)
@@ -41,10 +41,10 @@ class Keys:
         before, after = request_text(_saying(request, _PLACE)).split(json.dumps(_PLACE))
         self._before, self._after = hashlib.sha256(before.encode("ascii")), after.encode("ascii")
         self._mark = _mark_of(digest)
-        self._of_nothing = key_of(_saying(request, ""), digest)  # a text that is empty is left out
+        self._of_nothing = key_of(_saying(request, ""), digest)  # empty content is omitted from the JSON
 
     def of(self, content: str) -> str:
-        """The key of the request with this text."""
+        """The key of the request with this content."""
         if not content:
             return self._of_nothing
         found = self._before.copy()
@@ -58,13 +58,13 @@ def _saying(request: Request, content: str) -> Request:
 
 
 def _mark_of(digest: str) -> str:
-    """What stands in a key for the model's digest; "" if unknown."""
+    """The suffix of a key for the model's digest; "" if unknown."""
     known = digest.strip().lower().removeprefix("sha256:")
     return f".{hashlib.sha256(known.encode()).hexdigest()[:_DIGEST_LENGTH]}" if known else ""
 
 
 def request_text(request: Request) -> str:
-    """The request as canonical JSON in ASCII: what the key is the hash of."""
+    """The request as canonical JSON in ASCII; its hash is the key."""
     body = {
         "version": _VERSION,
         "model": request.model,
@@ -79,7 +79,7 @@ def request_text(request: Request) -> str:
 
 
 def request_part(key: str) -> str:
-    """The part of a key that tells the request, without the model's digest."""
+    """The part of a key that identifies the request, without the model's digest."""
     return key.partition(".")[0]
 
 
@@ -95,7 +95,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> Any:
-    """`value` with one form for what means the same: 1.0 as 1, tuples as lists, any mapping as a dict of texts."""
+    """`value` in canonical form: 1.0 as 1, tuples as lists, any mapping as a dict with string keys."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if value is None or isinstance(value, bool | int | float):
@@ -106,5 +106,5 @@ def _canonical(value: Any) -> Any:
         return {str(name): _canonical(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_canonical(inner) for inner in value]
-    # No server could be sent this either; a text that may differ costs a miss, never a wrong answer.
+    # This could not be sent to a server either; a repr that may vary costs a miss, never a wrong answer.
     return repr(value)

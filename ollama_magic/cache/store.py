@@ -1,9 +1,9 @@
-"""The file of answers: SQLite, shared by all kernels of a user.
+"""The cache file: SQLite, shared by all kernels of a user.
 
-Strategy: each operation opens the file and closes it again, which costs half a millisecond, once an answer. So no
-connection is ever carried through a fork, from one thread to another, or past a file that somebody else moved away;
-several processes take turns through SQLite's own locks, in WAL mode and with a busy timeout.
-A file that is broken is moved aside, never deleted; one from a newer version is left as it is.
+Strategy: each operation opens and closes the file, which costs half a millisecond, once per answer. So no connection
+is used after a fork, by another thread, or after another process moved the file away; concurrent processes rely on
+SQLite's own locks, in WAL mode and with a busy timeout.
+A corrupt file is moved aside, never deleted; one from a newer version is left as it is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VERSION: Final = 1
 _APPLICATION: Final = 0x6F6C6D61  # "olma", in the file's header
 _BUSY_S: Final = 10.0
 _AT_ONCE: Final = 100
-"""Answers in one statement, with five values each: SQLite takes at least 999."""
+"""Answers per statement, with five bound values each: SQLite's limit is at least 999."""
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, model TEXT NOT NULL, created REAL NOT NULL, events TEXT NOT NULL
@@ -43,7 +43,7 @@ CREATE INDEX IF NOT EXISTS by_request ON answers (request, created);
 
 @dataclass(frozen=True, slots=True)
 class CacheStatus:
-    """What there is: `bytes` on disk, the times of the `oldest` and `newest` answer in seconds since 1970."""
+    """The state of the cache: `bytes` on disk, the times of the `oldest` and `newest` answer in seconds since 1970."""
 
     path: Path
     answers: int
@@ -51,13 +51,13 @@ class CacheStatus:
     oldest: float | None = None
     newest: float | None = None
     set_aside: tuple[Path, ...] = ()
-    """Broken files that were moved aside; nothing reads or deletes them."""
+    """Corrupt files that were moved aside; they are never read or deleted."""
 
 
 class Cache:
-    """The answers in `folder`. Nothing is created before the first answer is put there.
+    """The answers cached in `folder`. Nothing is created before the first answer is stored.
 
-    Each method raises CacheError, naming the file and what to do, where the file cannot be used.
+    Each method raises CacheError, naming the file and what to do, if the file cannot be used.
     """
 
     def __init__(self, folder: Path, *, busy_s: float = _BUSY_S) -> None:
@@ -65,7 +65,7 @@ class Cache:
         self._busy_s = busy_s
 
     def get(self, key: str) -> tuple[Timed, ...] | None:
-        """The recorded answer, or None. A key without a digest finds the newest answer to its request."""
+        """The stored answer, or None. A key without a digest finds the newest answer to its request."""
         query = "SELECT events FROM answers WHERE key = ?"
         if "." not in key:
             query = "SELECT events FROM answers WHERE request = ? ORDER BY created DESC LIMIT 1"
@@ -74,20 +74,20 @@ class Cache:
             return self._events(row[0]) if row else None
 
     def model_of(self, key: str) -> str:
-        """The name of the model that gave the recorded answer; "" where there is none, or it was not noted."""
+        """The name of the model that gave the stored answer; "" if there is none, or the name was not recorded."""
         with self._open(create=False) as db:
             row = self._row(db, key) if db else None
             return str(row[1]) if row else ""
 
     def put(self, key: str, events: Sequence[Timed], *, model: str = "") -> bool:
-        """Keep an answer, instead of an earlier one; False, keeping nothing, for one that is not whole."""
+        """Store an answer, replacing an earlier one; an incomplete answer is not stored and gives False."""
         if not is_whole(events):
             return False
         self._write([(key, model, time.time(), json.dumps(rows_of(events), separators=(",", ":")))])
         return True
 
     def status(self) -> CacheStatus:
-        """How much there is, and since when."""
+        """The number of answers, their size and their age."""
         with self._open(create=False) as db:
             found = (0, None, None)
             if db:
@@ -96,19 +96,19 @@ class Cache:
         return CacheStatus(self.path, found[0], sum(map(_size, files_of(self.path))), found[1], found[2], aside)
 
     def clear(self) -> int:
-        """Forget all answers; how many there were."""
+        """Delete all answers; returns how many there were."""
         with self._open(create=False) as db:
             if not db:
                 return 0
             count: int = db.execute("DELETE FROM answers").rowcount
-            with suppress(sqlite3.OperationalError):  # another kernel reads just now: the space is used again anyhow
+            with suppress(sqlite3.OperationalError):  # another kernel is reading: SQLite will reuse the space
                 db.execute("VACUUM")
             return count
 
     def export(self, file: Path, keys: Sequence[str] | None = None) -> int:
-        """Write the answers of `keys`, in that order, or all, to one JSON file; how many.
+        """Write the answers of `keys`, in that order, or all, to one JSON file; returns how many.
 
-        Raises CacheError, writing nothing, where one is not there, or `file` is something else than such a file.
+        Raises CacheError, writing nothing, if one is missing, there are none, or `file` exists and is no export file.
         """
         found: list[dict[str, Any]] = []
         missing: list[str] = []
@@ -133,7 +133,7 @@ class Cache:
         return len(unique)
 
     def import_(self, file: Path) -> int:
-        """Take in the answers of an exported file, instead of those of the same key; how many. All of them or none."""
+        """Store the answers of an export file, replacing those with the same keys; returns how many. All or none."""
         with _told(file):
             found = read_file(file)
         self._write([(each.key, each.model, each.created, each.events) for each in found])
@@ -164,7 +164,7 @@ class Cache:
             db.execute("BEGIN IMMEDIATE")
             for start in range(0, len(rows), _AT_ONCE):
                 some = rows[start : start + _AT_ONCE]
-                # In one statement: after each, a thread waits up to 5 ms for the interpreter where another is busy.
+                # In one statement: after each, a thread waits up to 5 ms for the GIL if another thread is busy.
                 values = ",".join(["(?, ?, ?, ?, ?)"] * len(some))
                 db.execute(
                     f"INSERT OR REPLACE INTO answers (key, request, model, created, events) VALUES {values}",
@@ -174,11 +174,11 @@ class Cache:
 
     @contextmanager
     def _open(self, *, create: bool) -> Iterator[sqlite3.Connection | None]:
-        """The file opened and known to be ours, or None where there is none and it need not be."""
+        """Open the file and check that it is ours; None if it does not exist and `create` is false."""
         try:
             if create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.path.touch(mode=0o600, exist_ok=True)  # what was asked and answered is nobody else's
+                self.path.touch(mode=0o600, exist_ok=True)  # prompts and answers are private
             elif not self.path.exists():
                 yield None
                 return
@@ -195,13 +195,13 @@ class Cache:
 
     @contextmanager
     def _connection(self, identity: int, *, read_only: bool) -> Iterator[sqlite3.Connection]:
-        """To the file as it now is, whose inode is `identity`."""
+        """A connection to the current file, whose inode is `identity`."""
         with closing(self._connect(read_only=read_only)) as db:
             self._prepare(db)
             yield db
 
     def _connect(self, *, read_only: bool, one_thread: bool = True) -> sqlite3.Connection:
-        # Where nobody may write, as on the shared drive of a class, SQLite cannot make its side files and need not.
+        # On a read-only drive, such as one shared by a class, SQLite cannot create its side files and needs none.
         target = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1" if read_only else self.path
         return sqlite3.connect(
             target, timeout=self._busy_s, isolation_level=None, check_same_thread=one_thread, uri=read_only
@@ -214,12 +214,12 @@ class Cache:
         if self._is_ours(db):
             return
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            if self._is_ours(db):  # another process made the tables just now
+            if self._is_ours(db):  # another process has just created the tables
                 return
             raise CacheError(
                 f"{self.path} is a database of something else", hint="Move it away, or set another folder: cache_dir."
             )
-        with suppress(sqlite3.OperationalError):  # another process is doing it just now; what is worse shows below
+        with suppress(sqlite3.OperationalError):  # another process is doing it; worse errors recur below
             db.execute("PRAGMA journal_mode = WAL").fetchone()
         db.executescript(
             f"BEGIN IMMEDIATE; {_TABLE}PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
@@ -249,7 +249,7 @@ def _plain(text: str) -> str:
 
 @contextmanager
 def _told(file: Path) -> Iterator[None]:
-    """Failures of an exported file as CacheError naming it."""
+    """Turn errors of an export file into CacheError naming it."""
     try:
         yield
     except OSError as error:
