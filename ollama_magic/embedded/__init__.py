@@ -1,6 +1,6 @@
-"""The built-in model: `weights` finds or fetches it, `engine` starts and ends a llama.cpp server in a child process.
+"""The built-in model: `weights` finds or downloads it, `engine` runs a llama.cpp server in a child process.
 
-Nothing is imported, fetched or started until `engine.start` is called.
+Nothing is downloaded or started until `engine.start` or `weights.ensure` is called.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m ollama_magic.embedded`: fetch the built-in model now, so that the first answer need not wait for it."""
+"""`python -m ollama_magic.embedded`: download the built-in model now, so that the first answer does not wait for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Fetch it, or find it there; 0 when it is usable, 1 with the reason on stderr when not."""
+    """Download it unless it is there; 0 if it is usable, 1 with the reason on stderr if not, 130 if interrupted."""
     shown = _Line()
     try:
         found = weights.ensure(resolve(environment_layer(), dotenv_layer(Path())), shown.progress)
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 class _Line:
-    """One line that is written over; in a log, one line for each phase. A terminal's own, so not a matter of render."""
+    """One line, overwritten in place on a terminal; in a log, one line per phase. Terminal only, so not in `render`."""
 
     def __init__(self) -> None:
         self._live = sys.stdout.isatty()

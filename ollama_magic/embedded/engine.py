@@ -1,8 +1,8 @@
-"""Starts, watches and ends the embedded engine: one llama.cpp child process for each Python process.
+"""Starts, watches and stops the embedded engine: one llama.cpp child process per Python process.
 
-It is a child so that a crash in it leaves the kernel alone. It has its own session, so an interrupt of the kernel does
-not reach it; a pipe that closes when this process ends, in whatever way, ends it too. `start` may be called from any
-number of event loops and threads at once.
+It is a separate process so that a crash in it does not affect the kernel. It has its own session, so an interrupt of
+the kernel does not reach it; it exits when its stdin closes, that is, however this process ends. `start` may be called
+concurrently from any number of event loops and threads.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ __all__ = ["MODEL_NAME", "available", "died", "model_name", "start", "stop"]
 
 _SCRIPT: Final = Path(__file__).with_name("child.py")
 _TICK: Final = 0.05
-"""Seconds between two looks whether somebody gave up."""
+"""Seconds between checks for cancellation."""
 _START_LIMIT_S: Final = 60.0
 _SLOWEST_DISK: Final = 20e6
-"""Bytes a second: what a large model may take to load beyond the limit."""
+"""Bytes per second: the limit is extended by the time to load the model at this rate."""
 _INSTALL: Final = (
     'Install it with %pip install "ollama_magic[embedded]" (in a shell without the %), then run the cell again.'
 )
@@ -56,7 +56,7 @@ _INSTALL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a running child must have been started with, to be used again. `stamp` tells a replaced file."""
+    """What a child was started with; it is reused only for an equal plan. `stamp` detects a replaced file."""
 
     gguf: Path | None
     cache_dir: Path | None
@@ -66,7 +66,7 @@ class _Plan:
     def of(cls, settings: Settings) -> _Plan:
         stamp = None
         if settings.gguf is not None:
-            with contextlib.suppress(OSError):  # said properly by weights.own_file
+            with contextlib.suppress(OSError):  # reported by weights.own_file
                 stat = settings.gguf.stat()
                 stamp = (stat.st_size, stat.st_mtime_ns)
         return cls(settings.gguf and Path(os.path.abspath(settings.gguf)), settings.cache_dir, stamp)
@@ -94,7 +94,7 @@ class _Engine:
 
 
 class _State:
-    """All that changes: who may start one, who is about to, and what runs."""
+    """All mutable state: the lock for starting, the starts in progress, and the running engine."""
 
     def __init__(self) -> None:
         self.turn = threading.Lock()
@@ -109,22 +109,22 @@ _state = _State()
 
 
 def available() -> str | None:
-    """Why the engine cannot be used here, as one line that says what to do; None when it can. Imports nothing."""
-    importlib.invalidate_caches()  # it may have been installed by a cell of this very notebook
+    """Why the engine cannot be used here, in one line that says what to do; None if it can. Imports nothing."""
+    importlib.invalidate_caches()  # it may have been installed by a cell of this notebook
     return None if _site() else f"The embedded engine is not installed. {_INSTALL}"
 
 
 def model_name(settings: Settings) -> str:
-    """The one model that the engine answers with under `settings`."""
+    """The only model that the engine serves under `settings`."""
     return MODEL_NAME if settings.gguf is None else settings.gguf.stem
 
 
 async def start(settings: Settings, progress: Callable[[Progress], None]) -> Endpoint:
-    """The endpoint of the running engine, started first if need be.
+    """The endpoint of the running engine, starting it first if necessary.
 
-    The one that runs is used again; one with other weights takes its place. `progress` is called in this event loop,
-    while weights are fetched (bytes) and while it starts. Cancelling stops what this call began, the download too,
-    unless others wait for the same. Raises EmbeddedError.
+    A running engine is reused, or replaced if it has other weights. `progress` is called in this event loop, while
+    weights are downloaded (bytes) and while the engine starts. Cancelling stops what this call began, including the
+    download; a concurrent call then starts its own. Raises EmbeddedError.
     """
     engine = _running(_Plan.of(settings))
     if engine is None:
@@ -138,10 +138,10 @@ async def start(settings: Settings, progress: Callable[[Progress], None]) -> End
 
 
 async def died() -> EmbeddedError | None:
-    """What to say of an engine that ended by itself since it was started; None while it runs or if there is none.
+    """The error for an engine that ended unexpectedly since it was started; None while it runs or if there is none.
 
-    For a connection that broke. A process that crashes closes its connections a moment before it has ended: if need be
-    this waits 0.3 s for it.
+    For a broken connection. A crashing process closes its connections shortly before it has exited: this waits up to
+    0.3 s for that.
     """
     engine = _state.engine
     end = time.monotonic() + 0.3
@@ -156,7 +156,7 @@ async def died() -> EmbeddedError | None:
 
 
 def stop() -> None:
-    """End the engine, and give up starts that are under way; done when it returns. A later `start` begins anew."""
+    """Kill the engine, which has ended on return, and cancel starts in progress. A later `start` begins anew."""
     for gave_up in list(_state.starting):
         gave_up.set()
     engine, _state.engine = _state.engine, None
@@ -189,7 +189,7 @@ def _ensure(settings: Settings, report: Callable[[Progress], None], gave_up: thr
             old.child.end()
         engine = _launch(plan, found, site, gave_up)
         _state.engine = engine
-        if gave_up.is_set():  # by stop(), which may have missed it
+        if gave_up.is_set():  # by stop(), which may have missed the new engine
             _state.engine = None
             engine.child.end()
             raise Stopped
@@ -222,7 +222,7 @@ def _launch(plan: _Plan, found: Weights, site: str, gave_up: threading.Event) ->
 
 
 def _port(child: Child, found: Weights, limit: float, gave_up: threading.Event) -> int:
-    """Wait for the child's line. Raises EmbeddedError with what llama.cpp said, if it said no or nothing in time."""
+    """Wait for the child's port. Raises EmbeddedError with llama.cpp's log if it failed or timed out, or Stopped."""
     deadline = time.monotonic() + limit
     answer: dict[str, object] = {}
     while not gave_up.is_set():
@@ -250,7 +250,7 @@ def _port(child: Child, found: Weights, limit: float, gave_up: threading.Event) 
 
 
 def _site() -> str | None:
-    """The folder that xllamacpp is installed in; None where it is not. The parent never imports it."""
+    """The folder that xllamacpp is installed in; None if it is not. The parent never imports it."""
     try:
         spec = importlib.util.find_spec("xllamacpp")
     except (ImportError, ValueError):
@@ -268,11 +268,11 @@ def _at_exit() -> None:
     threads = list(_state.starting.values())
     stop()
     for thread in threads:
-        thread.join(2.0)  # for pip to be ended and its files removed
+        thread.join(2.0)  # so that pip is killed and its files are removed
 
 
 def _after_fork() -> None:
-    """In a forked process: the engine belongs to the parent, and a lock may be held by a thread that is not here."""
+    """In a forked process: the engine belongs to the parent, and a lock may be held by a thread that is gone."""
     global _state
     forked, _state = _state, _State()
     if forked.engine is not None:

