@@ -1,4 +1,4 @@
-"""Conversations: kept by name and cell, trimmed to what fits, carried to files and back."""
+"""Conversations: stored by name and cell, trimmed to the context length, exported to and imported from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads as files: Markdown to read, JSON that holds everything and can be read back, a notebook to go on with."""
+"""Threads as files: Markdown to read, complete JSON that can be imported, and a notebook to continue with."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Present = Callable[[str], Mapping[str, str]]
 def export(name: str, turns: Sequence[Turn], kind: str, *, present: Present | None = None) -> str:
     """The turns of thread `name` as the text of a file of `kind`: markdown, json or ipynb.
 
-    `present` makes a notebook output (texts by media type) of an answer; plain text if not given, since a model's
-    Markdown may hold live HTML. Raises SettingsError for another kind.
+    `present` turns an answer into a notebook output (text by media type); by default plain text, since a model's
+    Markdown may contain live HTML. Raises SettingsError for another kind.
     """
     if kind == "markdown":
         return _markdown(name, turns)
@@ -40,7 +40,7 @@ def export(name: str, turns: Sequence[Turn], kind: str, *, present: Present | No
 
 
 def import_json(text: str) -> tuple[str, tuple[Turn, ...]]:
-    """The name and the turns of an exported JSON file. Raises SettingsError, saying where, for one that is broken."""
+    """The name and the turns of an exported JSON file. Raises SettingsError, saying where, if it is invalid."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,10 +1,10 @@
 """Conversations by name, kept in memory: the history that is sent is what the notebook shows.
 
 A turn belongs to the cell that asked it. Running the cell again replaces its turn and drops the turns that followed,
-since they answered something that no longer stands there; several turns of one run of a cell (a loop) stay together.
-In a terminal there is no cell: each turn is appended, as the screen shows it, with one exception. Asking the same
-again right after an answer that was stopped or cut off is a second try, and replaces it. Not so after a whole answer:
-"another one", twice, is two turns.
+since they were based on the replaced one; several turns of one run of a cell (a loop) are all kept.
+In a terminal there are no cells: each turn is appended, as the screen shows it, with one exception: the same question
+directly after an answer that was stopped or cut off is a retry, and replaces that turn. After a complete answer it is
+not: "another one", asked twice, is two turns.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _UNFINISHED: Final = ("stopped", "incomplete")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question with all that answered it: the model's messages and the results of its tools, as they were shown.
+    """A question and all replies to it: the model's messages and the results of its tools, as they were shown.
 
-    `cell` is empty where there are no cells. `run` tells runs of one cell apart. `reason` is the Answer's.
+    `cell` is empty where there are no cells. `run` distinguishes runs of one cell. `reason` is that of the Answer.
     """
 
     user: Message
@@ -42,12 +42,12 @@ class Turn:
 
     @property
     def complete(self) -> bool:
-        """Whether the server said that the answer is whole."""
+        """Whether the answer was neither stopped nor cut off, and has replies."""
         return self.reason not in _UNFINISHED and bool(self.replies)
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What to send of it: nothing of a turn without an answer, and no tool call without its result."""
+        """The messages to send: none for a turn without an answer, and no tool call without its result."""
         replies = _closed(self.replies)
         return (self.user, *replies) if replies else ()
 
@@ -72,20 +72,19 @@ class Threads:
         self._changed = changed or _nobody
 
     def names(self) -> list[str]:
-        """The threads that have turns, in the order in which they began."""
+        """The existing threads, in the order in which they were started."""
         return list(self._turns)
 
     def turns(self, name: str) -> tuple[Turn, ...]:
-        """All turns of a thread. Raises SettingsError where there is no such thread."""
+        """All turns of a thread. Raises SettingsError if it does not exist."""
         return tuple(self._existing(name))
 
     def history(
         self, name: str, cell: str = "", *, prompt: str = "", run: str = "", thinking: bool = False
     ) -> tuple[Message, ...]:
-        """What to send before a question asked in `cell`: the turns before its own; nothing for a thread not begun.
+        """What to send before a question asked in `cell`: the turns before its own; nothing for a new thread.
 
-        `prompt` counts where there is no cell; see above. The reasoning of earlier answers is left out unless
-        `thinking`.
+        `prompt` matters only without a cell; see above. The thinking of earlier answers is omitted unless `thinking`.
         """
         turns = self._turns.get(_checked(name), [])
         kept = turns[: _place(turns, cell, run, prompt)]
@@ -93,10 +92,10 @@ class Threads:
         return tuple(messages if thinking else (replace(each, thinking="") for each in messages))
 
     def record(self, name: str, turn: Turn, *, new: bool = False) -> Recorded:
-        """Keep a turn in its place: after those before it, and instead of its cell's earlier one and what followed.
+        """Store a turn in its place: after those before it, replacing its cell's earlier one and all that followed.
 
-        Record it once something was shown, also when it was stopped: until then the thread stays as it was.
-        With `new` the thread begins with this turn.
+        Call it once something was shown, even if the answer was stopped: until then the thread remains unchanged.
+        With `new` the thread restarts with this turn.
         """
         turns = self._turns.setdefault(_checked(name), [])
         at = 0 if new else _place(turns, turn.cell, turn.run, turn.user.content)
@@ -107,14 +106,14 @@ class Threads:
         return Recorded(at + 1, replaced, len(gone) - (replaced is not None))
 
     def reset(self, name: str) -> tuple[Turn, ...]:
-        """Forget a thread; what it had. Raises SettingsError where there is no such thread."""
+        """Delete a thread and return its turns. Raises SettingsError if it does not exist."""
         gone = self.turns(name)
         del self._turns[name]
         self._changed(name)
         return gone
 
     def put(self, name: str, turns: Iterable[Turn], *, overwrite: bool = False) -> None:
-        """Bring in a whole thread. Raises SettingsError, changing nothing, where one of that name has turns."""
+        """Store a complete thread. Raises SettingsError, changing nothing, if it exists and `overwrite` is not set."""
         if _checked(name) in self._turns and not overwrite:
             raise SettingsError(
                 f"There is a thread {name!r} already, with {len(self._turns[name])} turns",
@@ -131,7 +130,7 @@ class Threads:
 
 
 def _nobody(name: str) -> None:
-    """Nobody listens."""
+    """Do nothing: the default for `changed`."""
 
 
 def _checked(name: str) -> str:
@@ -144,7 +143,7 @@ def _checked(name: str) -> str:
 
 
 def _place(turns: list[Turn], cell: str, run: str, prompt: str) -> int:
-    """How many turns stand before one asked there."""
+    """The index of a turn asked there: how many turns precede it."""
     if not cell:
         last = turns[-1] if turns else None
         again = last is not None and not last.cell and not last.complete and last.user.content == prompt
@@ -155,9 +154,9 @@ def _place(turns: list[Turn], cell: str, run: str, prompt: str) -> int:
 
 
 def _closed(replies: tuple[Message, ...]) -> tuple[Message, ...]:
-    """`replies` without a tool call at their end that was interrupted before all its results were there.
+    """`replies` without a final tool call that was interrupted before all its results were there.
 
-    Servers refuse a call that nothing answers.
+    Servers reject a call without a result.
     """
     for at in range(len(replies) - 1, -1, -1):
         message = replies[at]

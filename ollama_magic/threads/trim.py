@@ -1,4 +1,4 @@
-"""What of a history fits into a context: the oldest turns are left out first, each as a whole. Pure."""
+"""Trims a history to fit a context: the oldest turns are dropped first, never parts of a turn. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["IMAGE_TOKENS", "fit", "message_tokens"]
 
 IMAGE_TOKENS: Final = 768
-"""What a picture is taken to cost: between the 256 of gemma3 and the 1,600 of larger vision models."""
+"""The assumed cost of an image: between the 256 of gemma3 and the 1,600 of larger vision models."""
 
 _FRAME_TOKENS: Final = 5
-"""What a template adds around each message: role marks and line ends."""
+"""What a template adds around each message: role markers and line breaks."""
 
 
 def message_tokens(message: Message, estimate: Callable[[str], int]) -> int:
-    """About how many tokens a message costs, by an estimate for text."""
+    """The approximate number of tokens of a message, by an estimate for text."""
     calls = "".join(f"{call.name} {json.dumps(call.arguments, default=str)}" for call in message.tool_calls)
     text = message.content + message.thinking + calls
     return _FRAME_TOKENS + estimate(text) + IMAGE_TOKENS * len(message.images)
@@ -29,9 +29,9 @@ def message_tokens(message: Message, estimate: Callable[[str], int]) -> int:
 def fit(
     messages: Sequence[Message], budget: int, estimate: Callable[[str], int]
 ) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """`messages` that fit into `budget` tokens, and those left out: the oldest turns first, each as a whole.
+    """`messages` that fit into `budget` tokens, and those dropped: the oldest turns first, never parts of a turn.
 
-    System messages and the last turn are kept even where they alone do not fit; that is for the caller to tell.
+    System messages and the last turn are kept even if they alone do not fit; the caller has to report that.
     """
     cost = [message_tokens(message, estimate) for message in messages]
     turns: list[list[int]] = []
