@@ -31,7 +31,7 @@ def panel() -> Panel:
 
 
 def open_panel(session: Session, shell: Any) -> Panel:
-    """The same for a session and a shell."""
+    """As `panel`, for the given session and shell."""
     if place_of(shell) != "jupyter":
         raise Unsupported(
             "The panel is a form in a notebook; a terminal or a script cannot show it",
@@ -44,6 +44,6 @@ def open_panel(session: Session, shell: Any) -> Panel:
     if earlier is not None:
         earlier.close()
     made = Panel(session, shell)
-    if cell:  # where a front end names no cells there is no telling which one is run again
+    if cell:  # without cell ids it is unknown which cell is run again
         _open[cell] = made
     return made

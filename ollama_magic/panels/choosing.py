@@ -1,4 +1,4 @@
-"""Which model answers: the server's list, the one that is chosen, the cloud's suggestions where there is no list."""
+"""The choice of model: the server's list, the chosen model, and suggestions for the cloud if it gives no list."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Choosing:
         self._asked = 0
 
     def show(self, to: str = "") -> None:
-        """The list as it is known, and the model that is chosen."""
+        """Show the list as far as it is known, and the chosen model."""
         try:
             now = self._session.settings()
             mode, chosen, origin = now.mode, now.model or "", now.origin("model") if now.model else ""
@@ -60,19 +60,19 @@ class Choosing:
         )
 
     def ask_once(self) -> None:
-        """Ask for the list, unless that was done."""
+        """Request the list, unless that was done."""
         if not self._state:
             self.refresh({})
 
     def refresh(self, message: dict[str, Any]) -> None:
-        """Ask for the list anew."""
+        """Request the list again."""
         self._asked += 1
         self._state = "busy"
         self.show()
         self._outlet.start(self._fetch(self._asked))
 
     def use(self, message: dict[str, Any]) -> None:
-        """The model of all cells and panels of this kernel; "" names none."""
+        """Set the model of all cells and panels of this kernel; "" unsets it."""
         wanted = text_of(message, "model").strip()
         try:
             self._session.set(model=name(wanted) if wanted else None)
@@ -93,7 +93,7 @@ class Choosing:
             problem = Unreachable(f"the server did not answer within {_ASK_S:.0f} s", hint="Try again in a moment.")
         except OllamaMagicError as error:
             problem = error
-        if number != self._asked:  # another connection by now, or asked again
+        if number != self._asked:  # the connection was changed, or a newer request was made
             return
         self._mode, self._models, self._static = mode, models, False
         self._state, self._note, self._hint = "ok", "", ""

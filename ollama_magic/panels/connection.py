@@ -1,4 +1,4 @@
-"""Where the panel's questions go: mode, host and key, and whether that works."""
+"""The panel's connection: mode, host and key, and a test whether they work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PARSE: Final = {field.name: field.parse for field in FIELDS}
 
 
 class Connection:
-    """Shows, sets and tests the connection. The key only ever goes in."""
+    """Shows, sets and tests the connection. The key is accepted, but never sent to the browser."""
 
     def __init__(self, session: Session, outlet: Outlet, changed: Callable[[], None]) -> None:
         self._session, self._outlet, self._changed = session, outlet, changed
@@ -42,7 +42,7 @@ class Connection:
         self._seen = self._identity()
 
     def show(self, to: str = "") -> None:
-        """All fields and the verdict."""
+        """Show all fields and the verdict."""
         error = None
         try:
             now = self._session.settings()
@@ -59,7 +59,7 @@ class Connection:
         )
 
     def settings_changed(self) -> None:
-        """Somebody set something: another server makes the verdict old and the list of models another one."""
+        """A setting was changed: for another server, discard the verdict and request its list of models."""
         identity = self._identity()
         if identity != self._seen:
             self._seen = identity
@@ -68,10 +68,10 @@ class Connection:
             self._changed()
         self.show()
 
-    # ---- what can be done --------------------------------------------------------------------------------------
+    # ---- actions -----------------------------------------------------------------------------------------------
 
     def connect(self, message: dict[str, Any]) -> None:
-        """Mode and host, each as far as it is there; "" forgets what this kernel was told."""
+        """Set mode and host, each if present; "" removes this kernel's own value."""
         values: dict[str, object] = {}
         if "mode" in message:
             values["mode"] = text_of(message, "mode").strip() or None
@@ -92,18 +92,18 @@ class Connection:
         self._session.set(**values)
 
     def key(self, message: dict[str, Any]) -> None:
-        """Keep the key that was typed, in this kernel's memory alone."""
+        """Keep the typed key, only in this kernel's memory."""
         try:
             self._session.set(key=parse_key(text_of(message, "key")))
         except OllamaMagicError as error:
             raise FieldError("key", error) from None
 
     def forget_key(self, message: dict[str, Any]) -> None:
-        """Forget this kernel's key; one of the environment is then in force again."""
+        """Forget this kernel's key; one from the environment then applies again."""
         self._session.set(key=None)
 
     def test(self, message: dict[str, Any]) -> None:
-        """Ask the server for its models; the verdict follows."""
+        """Start asking the server for its models; the verdict is shown when it is known."""
         self._tested += 1
         self._verdict = _verdict("busy", "Asking…")
         self.show()
@@ -111,7 +111,7 @@ class Connection:
 
     async def _test(self, number: int) -> None:
         verdict = await self._judged()
-        if number == self._tested:  # else another was begun, or the connection is another one by now
+        if number == self._tested:  # otherwise a newer test began, or the connection was changed
             self._verdict = verdict
             self.show()
             self._changed()
@@ -140,7 +140,7 @@ class Connection:
         hint = "" if count else "It has no models yet: pull one below."
         return _verdict("ok", f"It works: {where} has {models}.", hint)
 
-    # ---- what there is -----------------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------------
 
     def _identity(self) -> tuple[object, ...]:
         try:
@@ -150,7 +150,7 @@ class Connection:
         return now.mode, now.host, now.key
 
     def _own_host(self) -> str:
-        """The host that this kernel was told, without its credentials."""
+        """The host that was set in this kernel, without its credentials."""
         try:
             own = self._session.own("host")
             return "" if own is None else str(_PARSE["host"](own))
@@ -208,7 +208,7 @@ def _embedded(settings: Settings) -> dict[str, str]:
 
 
 def failed(error: OllamaMagicError) -> dict[str, str]:
-    """The verdict that an error is."""
+    """The verdict for an error."""
     text = error.message[:1].upper() + error.message[1:]
     text = text if text.endswith((".", "!", "?", ")")) else f"{text}."
     if isinstance(error, Unauthorized):

@@ -1,6 +1,6 @@
-"""The panel without its widget: messages from the browser in, messages to it out, and what lives between them.
+"""The panel without its widget: messages from the browser in, messages to it out, and the state in between.
 
-Messages are handled in the kernel's main thread, or in another one while a cell runs; none of them waits for a server.
+Messages are handled in the kernel's main thread, or in another one while a cell runs; no handler waits for a server.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Controller", "Keeper"]
 
 _GRACE_S: Final = 3.0
-"""How long the last view may be gone before everything stops: a view that is moved is gone for a moment."""
+"""How long there may be no view before everything stops: a view that is moved disappears briefly."""
 
 
 class Keeper(Protocol):
-    """Leaves the conversation in the notebook; see `saving`."""
+    """Saves the conversation in the notebook; see `saving`."""
 
     def keep(self, entries: Sequence[Entry]) -> None: ...
     def meet(self, view: str) -> None: ...
@@ -41,7 +41,7 @@ class Keeper(Protocol):
 
 
 class Controller:
-    """Everything that a panel can do. Give it what the browser says with `take`; it answers through `send`."""
+    """Everything that a panel can do. Pass the browser's messages to `take`; it answers through `send`."""
 
     def __init__(
         self,
@@ -88,12 +88,12 @@ class Controller:
             "export": self._export,
             "variables": self._variables,
         }
-        self._keep()  # what the thread holds already
+        self._keep()  # what the thread already contains
 
-    # ---- what the browser says ---------------------------------------------------------------------------------
+    # ---- messages from the browser -----------------------------------------------------------------------------
 
     def take(self, message: Any, buffers: Sequence[Any] = ()) -> None:
-        """Do what a message asks, and acknowledge it. Never raises: what went wrong is in the acknowledgement."""
+        """Do what a message asks, and acknowledge it. Never raises: errors are in the acknowledgement."""
         if not isinstance(message, dict) or self.outlet.closed:
             return
         view = text_of(message, "view")
@@ -107,7 +107,7 @@ class Controller:
             ack["error"] = {**error_of(error.why), "field": error.field}
         except OllamaMagicError as error:
             ack["error"] = error_of(error)
-        except Exception as error:  # a fault of ours; its text may hold what was typed, so only its kind is told
+        except Exception as error:  # a bug of ours; its text may contain user input, so only its type is shown
             message_ = f"The panel failed: {type(error).__name__}"
             ack["error"] = {"message": message_, "hint": "Please report it. Run this cell again to go on."}
         self.outlet.raw(ack)
@@ -123,7 +123,7 @@ class Controller:
         self.choosing.ask_once()
 
     def _gone(self, message: dict[str, Any], buffers: Sequence[Any]) -> None:
-        # A page that is reloaded takes its views with it and says nothing, so those that are left are asked.
+        # A page that is reloaded drops its views without a message, so the remaining views are asked.
         self._views.clear()
         self.outlet.post("who")
         if self._going is None:
@@ -155,10 +155,10 @@ class Controller:
     def _variables(self, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         self.outlet.post("variables", text_of(message, "view"), variables=variables_of(self._namespace()))
 
-    # ---- what happens elsewhere --------------------------------------------------------------------------------
+    # ---- changes -----------------------------------------------------------------------------------------------
 
     def _changed(self, what: str, name: str) -> None:
-        """The session has changed: here, by a cell, or by another panel."""
+        """The session was changed: here, by a cell, or by another panel."""
         if self.outlet.closed:
             return
         if what == "settings":
@@ -183,10 +183,10 @@ class Controller:
             ended = [entry for entry in self.conversation.entries if not entry.running]
             self._keeper.keep(ended)
 
-    # ---- the end -----------------------------------------------------------------------------------------------
+    # ---- closing -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop everything, wait until the connections are closed, and say nothing more."""
+        """Stop everything, wait briefly for the answer's connection to be closed, and send nothing more."""
         if self.outlet.closed:
             return
         self.conversation.close()

@@ -1,4 +1,4 @@
-"""The conversation of a panel: ask, stop, ask the last question again or another one instead, go to another thread."""
+"""The conversation of a panel: ask, stop, retry or edit the last question, switch threads."""
 
 from __future__ import annotations
 
@@ -59,25 +59,25 @@ class Conversation(Shown):
         self._ask(asked, None)
 
     def retry(self, message: dict[str, Any]) -> None:
-        """Ask the last question again; its answer gives way when another one comes."""
+        """Ask the last question again; its answer is replaced once a new one arrives."""
         last = self._last(message)
         self._ask(last.asked, last)
 
     def edit(self, message: dict[str, Any]) -> None:
-        """Ask another question instead of the last one."""
+        """Replace the last question with another one, and ask that."""
         last, prompt = self._last(message), text_of(message, "prompt").strip("\n")
         if not prompt.strip():
             raise FieldError("prompt", SettingsError("There is nothing to send", hint="Type a question."))
         self._ask(replace(last.asked, prompt=prompt), last)
 
     def stop(self) -> None:
-        """End the answer that is being written, and keep the text so far. Waits for nothing."""
+        """Stop the answer that is being written and keep the text so far. Does not wait."""
         job = self._job
         if job is not None:
             job.stop(0)
 
     def close(self, wait_s: float = 2.0) -> None:
-        """The same, and wait until its connection is closed; nothing is asked from now on."""
+        """The same, and wait, for a limited time, until its connection is closed; nothing is asked afterwards."""
         with self._lock:
             self._closed, job = True, self._job
         if job is not None:
@@ -87,7 +87,7 @@ class Conversation(Shown):
         entry = Entry(self._new_id(), asked, "", uuid.uuid4().hex)
         with self._lock:
             self._refuse_while_running()
-            self._busy = True  # from here on nobody else asks
+            self._busy = True  # prevents any other question
         try:
             entry.cell = self._cell_for(entry, again)
             settings = self._session.settings()
@@ -120,14 +120,14 @@ class Conversation(Shown):
             self._job = background.start(Reading(self._session, question, settings), view, asked.prompt)
 
     def _cell_for(self, entry: Entry, again: Entry | None) -> str:
-        """The place in the thread of a question: its own, or that of the turn which it is to replace."""
+        """The cell id of a question in the thread: its own, or that of the turn it is to replace."""
         own = f"panel-{self._mark}-{entry.id}"
         if again is None or again.turn is None:
             return own
         turns = self._turns(self.name)
         if again.turn.cell and sum(turn.cell == again.turn.cell for turn in turns) == 1:
             return again.turn.cell
-        # Asked where there are no cells, or one of several of its cell: it gets a place of its own, to be replaced.
+        # A turn without a cell, or one of several of its cell: it gets its own cell id, so that it can be replaced.
         kept, again.turn = again.turn, replace(again.turn, cell=own)
         placed = [again.turn if turn is kept else turn for turn in turns]
         self._session.threads.put(self.name, placed, overwrite=True)
@@ -136,7 +136,7 @@ class Conversation(Shown):
     def _ended(
         self, entry: Entry, again: Entry | None, answer: Answer, error: OllamaMagicError | None, form: str
     ) -> None:
-        """In the answer's thread, when it is over."""
+        """Called in the thread of the answer when it has ended."""
         with self._lock:
             self.sync()
             self._live = self._job = None
@@ -179,10 +179,10 @@ class Conversation(Shown):
     # ---- the thread --------------------------------------------------------------------------------------------
 
     def go_to(self, message: dict[str, Any]) -> None:
-        """Show and go on with the thread `name`, which may be a new one."""
+        """Show and continue the thread `name`, which may be a new one."""
         name = text_of(message, "name").strip()
         try:
-            self._session.threads.history(name)  # which refuses a bad name
+            self._session.threads.history(name)  # raises for an invalid name
         except SettingsError as error:
             raise FieldError("name", error) from None
         with self._lock:
@@ -194,7 +194,7 @@ class Conversation(Shown):
         self._changed()
 
     def clear(self) -> None:
-        """Forget the conversation that is shown."""
+        """Delete the conversation that is shown."""
         with self._lock:
             self._refuse_while_running()
             self._entries = []
@@ -204,7 +204,7 @@ class Conversation(Shown):
         self._changed()
 
     def find(self, message: dict[str, Any]) -> Entry:
-        """The turn that the browser names. Raises SettingsError where it is gone."""
+        """The turn that the browser refers to. Raises SettingsError if it is gone."""
         wanted = text_of(message, "turn")
         found = next((entry for entry in self.entries if entry.id == wanted), None)
         if found is None:
@@ -213,7 +213,7 @@ class Conversation(Shown):
 
 
 def _pictures(message: dict[str, Any], buffers: Sequence[Any]) -> tuple[Image, ...]:
-    """The pictures that came along. Raises FieldError for one that no model can read."""
+    """The attached images. Raises FieldError if there are too many, or for one that no model can read."""
     named = message.get("pictures")
     told = named if isinstance(named, list) else []
     if len(buffers) > _PICTURES:

@@ -28,7 +28,7 @@ _HIDDEN: Final = (ModuleType, FunctionType, BuiltinFunctionType, type)
 
 
 def cells_of(text: str, wanted: str = "") -> list[dict[str, str]]:
-    """The cells that an answer becomes: its code, not run, or else its text as Markdown in which nothing is live."""
+    """The cells that an answer becomes: its code, not run, or else its text as Markdown made inert."""
     code = "" if wanted == "markdown" else code_in(text)
     if not (code or text.strip()):
         raise SettingsError("There is nothing to insert: the answer has no text", hint="Retry it first.")
@@ -38,10 +38,10 @@ def cells_of(text: str, wanted: str = "") -> list[dict[str, str]]:
 
 
 def file_of(session: Session, name: str, form: str) -> dict[str, str]:
-    """A thread as a file: its name, media type and text. In the Markdown nothing is live."""
+    """A thread as a file: its name, media type and text. Markdown is made inert."""
     if name not in session.threads.names():
         raise SettingsError("There is nothing to export yet", hint="Ask something first.")
-    text = export(name, session.threads.turns(name), form)  # which refuses another form
+    text = export(name, session.threads.turns(name), form)  # raises for another form
     if form == "markdown":
         text = inert_markdown(text)
     ending, kind = _FILES[form]
@@ -49,7 +49,7 @@ def file_of(session: Session, name: str, form: str) -> dict[str, str]:
 
 
 def variables_of(namespace: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The notebook's own variables by name, with their types; modules, functions and classes are left out."""
+    """The user's variables, at most 500, with their types; no private names, modules, functions or classes."""
     named = [
         {"name": name, "kind": one_line(type(value).__name__, 60)}
         for name, value in list(namespace.items())

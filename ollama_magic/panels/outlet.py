@@ -1,4 +1,4 @@
-"""The panel's end of the line to the browser: messages out, work started for them, and all of it ended at once."""
+"""The panel's channel to the browser: sends messages, and runs and cancels the background work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FieldError(Exception):
 
 
 class Outlet:
-    """Sends messages from any thread; and runs what has to be waited for on the bridge, until it is closed."""
+    """Sends messages from any thread, and runs asynchronous work on the bridge, until it is closed."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self._send = send
@@ -37,15 +37,15 @@ class Outlet:
         self.raw({"show": show, **content, **({"to": to} if to else {})})
 
     def raw(self, message: dict[str, Any]) -> None:
-        """Send a message as it is. A front end that has gone is no error: whoever works for it goes on."""
+        """Send a message unchanged. A front end that is gone is not an error: the work for it continues."""
         if not self.closed:
             try:
                 self._send(message)
-            except Exception:  # the comm was closed under us
+            except Exception:  # the comm was closed meanwhile
                 return
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Future[None] | None:
-        """Run `coroutine` on the bridge and return at once; None where the panel is closed."""
+        """Run `coroutine` on the bridge and return immediately; None if the panel is closed."""
         if self.closed:
             coroutine.close()
             return None
@@ -55,12 +55,12 @@ class Outlet:
         return future
 
     def stop(self) -> None:
-        """Cancel what runs; each closes what it holds."""
+        """Cancel all running work; each coroutine closes its resources."""
         for future in list(self._running):
             future.cancel()
 
     def close(self) -> None:
-        """Stop, and send nothing from now on."""
+        """Cancel all work, and send nothing more."""
         self.closed = True
         self.stop()
 
@@ -71,7 +71,7 @@ def error_of(error: OllamaMagicError) -> dict[str, str]:
 
 
 def text_of(message: dict[str, Any], name: str) -> str:
-    """A text that the browser sent, "" where it is none."""
+    """A string that the browser sent; "" if it is missing or no string."""
     value = message.get(name)
-    # Half a surrogate pair, which JSON can hold and no message can carry, must not come back either.
+    # A lone surrogate, which JSON can contain but no message can carry, must not be echoed.
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""The parameters of the panel: what this kernel was told, and what holds where it was told nothing."""
+"""The parameters of the panel: the values set in this kernel, and those inherited where none is set."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _DEFAULT: Final = "the model's default"
 
 
 class Parameters:
-    """Shows and sets the parameters, in the session, so that cells and other panels have them too."""
+    """Shows and sets the parameters of the session, so that they apply to cells and other panels too."""
 
     def __init__(self, session: Session, outlet: Outlet) -> None:
         self._session, self._outlet = session, outlet
 
     def show(self, to: str = "") -> None:
-        """All fields. Nothing where the settings in force cannot be used: the connection says so."""
+        """Show all fields; nothing if the settings are invalid, which the connection reports."""
         try:
             inherited = self._session.inherited()
             now = self._session.settings()
@@ -50,7 +50,7 @@ class Parameters:
         self._outlet.post("settings", to, fields=[self._field(name, now, inherited) for name in _LABELS])
 
     def set(self, message: dict[str, Any]) -> None:
-        """`name` is `value` from now on; "" is the model's default again."""
+        """Set parameter `name` to `value`; "" restores the inherited value or the model's default."""
         name, text = text_of(message, "name"), text_of(message, "value")
         if name not in _LABELS:
             raise SettingsError(f"The panel has no parameter {name!r}", hint=f"It has {', '.join(_LABELS)}.")
@@ -67,7 +67,7 @@ class Parameters:
             raise FieldError(name, error) from None
 
     def _options(self, value: object) -> dict[str, Any] | None:
-        """This kernel's further options with another top_p."""
+        """This kernel's `options` with a new top_p."""
         options = option_mapping(self._session.own("options") or {})
         options.pop("top_p", None)
         if value is not None:
@@ -88,7 +88,7 @@ class Parameters:
         }
 
     def _own(self, name: str, now: Settings) -> str:
-        """What this kernel was told, as it would be typed; "" for nothing."""
+        """The value set in this kernel, as it would be typed; "" if none is set."""
         told = option_mapping(self._session.own("options") or {})
         said = "top_p" in told if name == "top_p" else now.origin(name) == "%ollama"
         return _typed(_value(name, now)) if said else ""
@@ -118,7 +118,7 @@ def _typed(value: object) -> str:
 
 
 def _holds(name: str, inherited: Settings) -> str:
-    """What holds while the field is empty, and where that comes from."""
+    """The value in force while the field is empty, and its origin."""
     value = _value(name, inherited)
     if value is None:
         return "none" if name == "system" else _DEFAULT

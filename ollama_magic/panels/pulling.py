@@ -1,4 +1,4 @@
-"""Models that are being downloaded from the panel."""
+"""Model downloads started in the panel."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class _Pull:
 
 
 class Pulls:
-    """Starts, shows and stops downloads. One that was stopped or failed goes on where it was when it is begun again."""
+    """Starts, shows and stops downloads. One that was stopped or failed resumes when it is started again."""
 
     def __init__(self, session: Session, outlet: Outlet) -> None:
         self._session, self._outlet = session, outlet
         self._pulls: dict[str, _Pull] = {}
 
     def show(self, to: str = "") -> None:
-        """All downloads of this panel."""
+        """Show all downloads of this panel."""
         rows = [
             {
                 "name": one_line(each.name),
@@ -83,19 +83,19 @@ class Pulls:
         this.future = self._outlet.start(self._follow(this))
 
     def stop(self, message: dict[str, Any]) -> None:
-        """Stop a download, or take one that has ended off the list."""
+        """Stop a download, or remove one that has ended from the list."""
         this = self._pulls.get(text_of(message, "name").strip())
         if this is None:
             return
         if this.state == "running" and this.future is not None:
-            self._stopped(this)  # said here too: one that is cancelled before its first step says nothing
+            self._stopped(this)  # here too: a task cancelled before its first step handles nothing
             this.future.cancel()
         else:
             del self._pulls[this.name]
         self.show()
 
     def stop_all(self) -> None:
-        """Stop all that run."""
+        """Stop all running downloads."""
         for this in list(self._pulls.values()):
             if this.state == "running":
                 self.stop({"name": this.name})

@@ -1,9 +1,9 @@
-"""What of the conversation is in the notebook, and who writes it there.
+"""Saves the conversation in the notebook, through the page or as an output of the cell.
 
-Where the page can write into its notebook it is given the turns, each once, as soon as they have ended. Elsewhere all
-of it is written as an output of the cell: at once, while it is short, since a kernel that runs a notebook without a
-page may end right after its last cell. That would cost more and more, so later there is a pause between two such
-writes, which grows with the conversation.
+A page that can write into its notebook is sent each turn once, as soon as it has ended. Otherwise the complete
+transcript is written as an output of the cell: immediately while it is short, since a kernel that runs a notebook
+without a page may end right after its last cell. A longer transcript costs more to write, so writes are then separated
+by a pause that grows with its length.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["Saving"]
 
 _RATE: Final = 60_000
-"""Characters a second that writing may cost."""
+"""Characters per second that may be written on average."""
 _LEAST_S: Final = 0.5
 _SMALL: Final = 60_000
-"""Characters that are written at once, whether or not a page may do it."""
+"""Characters up to which a transcript is written immediately, even if a page might do it."""
 _GRACE_S: Final = 3.0
-"""How long more than that waits for a page."""
+"""How long a longer transcript waits for a page."""
 _PAGE: Final = 40
 """Turns in one message."""
 
@@ -52,19 +52,19 @@ class Saving:
         self._turns: list[Said] = []
         self._written: list[Said] = []
         self._given: list[dict[str, str]] = []
-        """What the pages have that write it themselves."""
+        """What was sent to the pages that write it themselves."""
         self._pages: dict[str, bool] = {}
-        """The views that there were, and whether each writes into its notebook."""
+        """All views so far, and whether each writes into its notebook."""
         self._free_at = 0.0
         self._waiting = False
 
     def meet(self, view: str) -> None:
-        """A page has come. Until it is known that it writes into its notebook, the output is written here."""
+        """Register a page. Until it says that it writes into its notebook, the output is written here."""
         with self._lock:
             self._pages.setdefault(view, False)
 
     def leave_to(self, view: str) -> None:
-        """That page writes into its notebook, from now on whenever a turn has ended."""
+        """Leave saving to that page: it is sent all turns now, and later each one that ends."""
         with self._lock:
             self._give()
             self._pages[view] = True
@@ -72,7 +72,7 @@ class Saving:
             self._post(0, view)
 
     def keep(self, entries: Sequence[Entry]) -> None:
-        """These are the turns that have ended; written now, or when it is time."""
+        """Save `entries`, the turns that have ended: now, or when the next write is due."""
         with self._lock:
             self._turns = [entry.said for entry in entries]
             self._give()
@@ -88,7 +88,7 @@ class Saving:
             self._flush()
 
     def close(self) -> None:
-        """Write what the output does not hold yet: no page has it any more in a moment."""
+        """Write what the output does not contain yet: the pages are about to lose it."""
         with self._lock:
             self._pages.clear()
         self._flush()
@@ -109,7 +109,7 @@ class Saving:
         self._flush()
 
     def _give(self) -> None:
-        """To the pages that keep it, what they do not have yet."""
+        """Send the pages that save it what they do not have yet."""
         if not any(self._pages.values()):
             return
         had, self._given = self._given, pieces_of(self._turns)

@@ -1,9 +1,9 @@
 """What a panel shows of a conversation: the turns of one of the session's threads, and the answer being written.
 
-Strategy: the thread is what is kept, and `sync` makes what is shown follow it, whoever changed it. What was asked here
-and brought nothing is shown too, though no thread keeps it. Everything shown is sent under one lock, so that a page,
-a delta and a whole turn arrive in the order in which they were true; nothing is told to the session while it is held,
-because the session tells other panels, which have locks of their own.
+Strategy: the thread is the source of truth, and `sync` updates the display from it, whoever changed it. Questions
+asked here without an answer are shown too, though no thread stores them. Everything is sent under one lock, so that
+pages, deltas and complete turns arrive in a consistent order; the session is never changed while it is held, because
+the session notifies other panels, which have locks of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PAGE: Final = 40
 
 
 class Shown:
-    """The turns that are shown. All of it may be called from any thread."""
+    """The turns that are shown. All methods may be called from any thread."""
 
     def __init__(self, session: Session, outlet: Outlet) -> None:
         self._session, self._outlet = session, outlet
@@ -39,19 +39,19 @@ class Shown:
         self._entries: list[Entry] = []
         self._count = 0
         self._live: Entry | None = None
-        """The turn that is being answered."""
+        """The turn being answered."""
         self._busy = False
-        """Whether there is one, or will be in a moment."""
+        """Whether there is one, or is about to be."""
         self.sync()
 
     def show(self, to: str = "") -> None:
-        """The threads there are, and all turns of this one."""
+        """Show the names of the threads, and all turns of the current one."""
         self.show_threads(to)
         with self._lock:
             self._post_from(0, to)
 
     def show_threads(self, to: str = "") -> None:
-        """The names of the threads, this one among them though it may not have begun."""
+        """Show the names of the threads, with the current one even if it has no turns yet."""
         names = self._session.threads.names()
         rows = [{"name": name, "turns": len(self._turns(name))} for name in names]
         if self.name not in names:
@@ -70,7 +70,7 @@ class Shown:
         return self._busy
 
     def sync(self) -> None:
-        """Show what the thread now holds."""
+        """Update what is shown to the current turns of the thread."""
         with self._lock:
             before, self._entries = self._entries, self._merged(self._turns(self.name))
             same = [a is b for a, b in zip(before, self._entries, strict=False)]
@@ -79,7 +79,7 @@ class Shown:
                 self._post_from(keep)
 
     def _merged(self, turns: Sequence[Turn]) -> list[Entry]:
-        """The entries for `turns`: those that are there already, and in between what was asked and brought nothing."""
+        """The entries for `turns`: existing ones are reused, and those without an answer stay in between."""
         live, last = self._live, self._session.last
         if live is not None and live.turn is None:
             live.turn = next((turn for turn in turns if (turn.cell, turn.run) == (live.cell, live.run)), None)
@@ -122,7 +122,7 @@ class Shown:
     def _turns(self, name: str) -> tuple[Turn, ...]:
         try:
             return self._session.threads.turns(name)
-        except SettingsError:  # not begun, or forgotten meanwhile
+        except SettingsError:  # not started, or deleted meanwhile
             return ()
 
     def _new_id(self) -> str:

@@ -1,7 +1,7 @@
-"""An answer on its way into the panel: what is finished is sent once, only the live tail again.
+"""Streams an answer into the panel: finished blocks are sent once, only the live tail is sent again.
 
-The first piece goes at once, then about ten messages a second, fewer where a tail is long and little of it is new, and
-rendering may take only a part of the time.
+The first piece is sent immediately, then about ten messages a second, fewer if the tail is long and little of it is
+new; rendering may take only part of the time.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["Streaming"]
 
 _PATIENCE_S: Final = 0.4
-"""After so long new text is shown whatever it costs."""
+"""After this time new text is shown at any cost."""
 _WORTH: Final = 24
-"""Bytes of message for a character of new text, before patience ends."""
+"""Until then, the most characters of tail HTML that are sent for each new character of text."""
 _THINKING_SHOWN: Final = 400
 _MAX_LIVE: Final = 400_000
-"""Characters; beyond it the text follows when it is whole."""
+"""Characters; the text beyond is shown when the answer is complete."""
 _VERY_LONG: Final = "This is a very long answer: the rest of it is shown when it is whole."
 
 
 class Streaming:
-    """A view, as `answering` knows them: fills an entry, and sends what is new of it through `post`."""
+    """A View of `render`: fills an entry, and sends what is new through `post`."""
 
     def __init__(
         self,
@@ -65,18 +65,18 @@ class Streaming:
         self._changed = True
 
     def show(self, events: Sequence[Event]) -> None:
-        """Take what arrived, nothing for a tick, and send it if it is time to."""
+        """Take in new events, none for a clock tick, and send an update if it is due."""
         now = self._clock()
         for event in events:
             self._take(event, now)
         if self._is_due(now):
             try:
                 self._send(now)
-            except Exception:  # what cannot be shown on its way is shown at its end: a view that fails is dropped
+            except Exception:  # shown at the end instead: a view that raises would be dropped
                 self._chunks.clear()
 
     def finish(self, answer: Answer, error: OllamaMagicError | None = None) -> None:
-        """Hand over the answer as it ended."""
+        """Pass on the finished answer."""
         self._ended(answer, error)
 
     def _take(self, event: Event, now: float) -> None:

@@ -1,4 +1,4 @@
-"""One turn as the panel shows it: what was asked, what of the answer there is, and all that as a message."""
+"""One turn as the panel shows it: the question, the answer so far, and both as a message to the browser."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDINGS: Final = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it was typed, so that it can be asked again. `raw`: braces in it are no variables."""
+    """A question as it was typed, so that it can be asked again. `raw`: braces in it are not variables."""
 
     prompt: str
     attach: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(eq=False)
 class Entry:
-    """One turn. `cell` and `run` are its place in the thread; `turn` is what the thread keeps of it, if anything."""
+    """One turn. `cell` and `run` are its place in the thread; `turn` is what the thread stores of it, if anything."""
 
     id: str
     asked: Asked
@@ -53,7 +53,7 @@ class Entry:
     run: str = ""
     turn: Turn | None = None
     replaces: Turn | None = None
-    """The turn that this one takes the place of when something came of it."""
+    """The turn that this one replaces if it gets an answer."""
     state: str = "waiting"
     model: str = ""
     html: str = ""
@@ -70,7 +70,7 @@ class Entry:
 
     @classmethod
     def of(cls, ident: str, turn: Turn, answer: Answer | None) -> Entry:
-        """A turn that was asked elsewhere; `answer` where more is known of it than the thread keeps."""
+        """The entry of a turn asked elsewhere; `answer` if more is known than the thread stores."""
         asked = Asked(turn.user.content, (), turn.user.images, raw=True)
         entry = cls(ident, asked, turn.cell, turn.run, turn)
         entry.take(answer or _answer_of(turn), "markdown", None)
@@ -80,7 +80,7 @@ class Entry:
         return entry
 
     def take(self, answer: Answer, form: str, error: OllamaMagicError | None) -> None:
-        """The answer as it ended."""
+        """Fill in the finished answer."""
         self.state = "failed" if error is not None else _STATES.get(answer.reason, "done")
         self.model = one_line(answer.model, 80)
         self.html, self.tail_html, self.phase = _answer_html(answer, form), "", ""
@@ -96,13 +96,13 @@ class Entry:
         self.has_code = bool(code_in(self.text))
 
     def fail(self, answer: Answer, error: OllamaMagicError) -> None:
-        """The answer as bare text, and why."""
+        """Fill in the answer as plain text, and the error."""
         self.state, self.error = "failed", error_of(error)
         self.text, self.html, self.tail_html, self.phase = clean(answer.text), preformatted(answer.text), "", ""
 
     @cached_property
     def said(self) -> Said:
-        """What the notebook keeps of it, once it has ended."""
+        """What is saved of it in the notebook, once it has ended."""
         error = [f"{self.error['message']} {self.error['hint']}".strip()] if self.error else []
         with_ = [*self.asked.attach, *(["a picture"] * len(self.asked.images))]
         return Said(
@@ -116,11 +116,11 @@ class Entry:
 
     @property
     def running(self) -> bool:
-        """Whether its answer is still to come."""
+        """Whether its answer has not ended yet."""
         return self.state in ("waiting", "streaming")
 
     def message(self, *, can_retry: bool) -> dict[str, Any]:
-        """All of it for the browser."""
+        """The complete turn as a message to the browser."""
         return {
             "id": self.id,
             "state": self.state,
@@ -144,7 +144,7 @@ class Entry:
 
 
 def _answer_html(answer: Answer, form: str) -> str:
-    """The text of a whole answer as safe HTML, below what the tools gave for it."""
+    """The text of a complete answer as safe HTML, below the results of its tools."""
     tools = "".join(map(result_html, answer.tool_results))
     if not answer.text.strip():
         return tools
@@ -157,12 +157,12 @@ def _answer_html(answer: Answer, form: str) -> str:
 
 
 def live_form(form: str) -> str:
-    """How a format is shown while it comes."""
+    """The format in which an unfinished answer is shown."""
     return LIVE_FORM.get(form, form)
 
 
 def _answer_of(turn: Turn) -> Answer:
-    """What the thread keeps of an answer."""
+    """The answer, as far as the thread stores it."""
     said = [reply for reply in turn.replies if reply.role == "assistant"]
     called = [f"⚙ {reply.tool_name} → {one_line(reply.content, 120)}" for reply in turn.replies if reply.role == "tool"]
     return Answer(

@@ -1,6 +1,6 @@
-"""The panel in a notebook: an anywidget that has no state of its own, so that nothing of a panel is ever saved in it.
+"""The panel in a notebook: an anywidget without state of its own, so that no panel content is saved as widget state.
 
-Everything goes by messages. ipywidgets keeps and sends around what is in a trait; a message is for whoever gets it.
+Everything is sent in messages: ipywidgets stores and synchronises traits, but not messages.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ __all__ = ["Panel"]
 
 
 def _static(ending: str) -> str:
-    """The files of the front end with that ending as one, in the order of their names."""
+    """The front end's files with that suffix, concatenated in the order of their names."""
     folder = files(__package__) / "static"
     found = sorted((each for each in folder.iterdir() if each.name.endswith(ending)), key=lambda each: each.name)
     return "\n".join(each.read_text(encoding="utf-8") for each in found)
 
 
 class _Widget(anywidget.AnyWidget):
-    """This end of the line; its code and its style are all that it synchronises."""
+    """The kernel side of the comm; it synchronises only its code and style."""
 
     _esm = _static(".js")
     _css = _static(".css")
 
 
 class Panel:
-    """A panel, as `ollama_magic.panel()` gives it: shown in the cell that made it, until that cell is run again."""
+    """A panel, as `ollama_magic.panel()` returns it: shown in the cell that made it, until that cell is run again."""
 
     def __init__(self, session: Session, shell: Any) -> None:
         ident = uuid.uuid4().hex
@@ -58,7 +58,7 @@ class Panel:
             keeper,
         )
         self._widget.on_msg(self._take)
-        # Last of all: its page may answer while this cell still runs.
+        # Last: the page may answer while this cell is still running.
         show_widget(self._widget)
         output.show()
 
@@ -66,12 +66,12 @@ class Panel:
         self._controller.take(content, buffers or ())
 
     def close(self) -> None:
-        """Stop what it does, leave its conversation in the notebook, and take the panel away."""
+        """Stop its work, leave its conversation in the notebook, and remove the panel."""
         self._controller.close()
         self._widget.close()
 
     def _ipython_display_(self) -> None:
-        """Nothing: it is shown already, by the cell that made it."""
+        """Do nothing: the cell that made it shows it already."""
 
     def __repr__(self) -> str:
         return repr(self._controller)
