@@ -142,7 +142,7 @@ def test_a_module() -> None:
     import ollama_magic.context.tokens as module
 
     text = describe(module).text
-    assert text.startswith("Module ollama_magic.context.tokens\nHow many tokens")
+    assert text.startswith("Module ollama_magic.context.tokens\nEstimates the number of tokens")
     assert text.endswith("Names: cut, estimate, head")
     assert describe(math).text == describe(math).text
     assert "names left out" in describe(math, budget=60).note
