@@ -12,7 +12,6 @@ connections, so creating one costs nothing.
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -158,10 +157,10 @@ class Client:
             return stream.answer
 
     def _with_model(self, request: Request) -> Request:
+        if self.settings.mode == "embedded":
+            return engine.request_for(request, self.settings)
         if request.model:
             return request
-        if self.settings.mode == "embedded":
-            return replace(request, model=engine.model_name(self.settings))
         raise SettingsError(
             "no model is named",
             hint="Name one: client.chat(prompt, model=...), Client(model=...) or OLLAMA_MODEL; "

@@ -37,7 +37,7 @@ def preview(session: Session, question: Question, settings: Settings) -> Preview
     request = replace(request, model=request.model or "(chosen when asked)")
     if settings.mode == "embedded":
         where, surface = "the embedded engine", choose(settings.api, ("openai",), request)
-        path, body = openai.encode_chat(request, dialect="llama.cpp")
+        path, body = openai.encode_chat(engine.request_for(request, settings), dialect="llama.cpp")
     else:
         endpoint = endpoint_for(settings)
         where, surface = endpoint.host.display, choose(settings.api, endpoint.surfaces, request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from ollama_magic.events import Done, Message, Request, Start, Thinking, ToolReq
 from ollama_magic.models import choose_model
 from tests.fake_ollama import FakeOllama, model_entry
 from tests.questions import KEY, MODEL, SURFACES, ask, client, failure, phases, read, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # ---- answers ---------------------------------------------------------------------------------------------------
 
@@ -168,6 +171,22 @@ def test_mode_embedded_knows_its_model_without_being_started(monkeypatch: pytest
     assert [model.name for model in asyncio.run(asked.tags())] == [MODEL]
     with pytest.raises(Unsupported):
         _ = asked.endpoint
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "expected"),
+    [({}, {}, 1024), ({"max_tokens": 2000}, {}, 2000), ({}, {"num_predict": 5}, 5), ({"max_tokens": -1}, {}, -1)],
+)
+def test_the_built_in_model_writes_no_endless_answer(
+    settings: dict[str, Any], options: dict[str, Any], expected: int
+) -> None:
+    asked = Client(mode="embedded", **settings).chat("Hi", **options).request
+    assert (asked.model, asked.options["num_predict"]) == (MODEL, expected)
+
+
+def test_other_weights_of_the_engine_write_what_they_like(tmp_path: Path) -> None:
+    asked = Client(mode="embedded", gguf=tmp_path / "own.gguf").chat("Hi").request
+    assert (asked.model, asked.options) == ("own", {})
 
 
 def test_the_environment_is_read_once(fake: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:

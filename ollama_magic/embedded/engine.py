@@ -19,7 +19,7 @@ import secrets
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,11 +38,14 @@ from .weights import MODEL_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..events import Request
     from ..settings import Settings
     from .weights import Weights
 
-__all__ = ["MODEL_NAME", "available", "died", "model_name", "start", "stop"]
+__all__ = ["LONGEST_ANSWER", "MODEL_NAME", "available", "died", "model_name", "request_for", "start", "stop"]
 
+LONGEST_ANSWER: Final = 1024
+"""Tokens of the built-in model's longest answer, if nothing else is asked for: about ten seconds."""
 _SCRIPT: Final = Path(__file__).with_name("child.py")
 _TICK: Final = 0.05
 """Seconds between checks for cancellation."""
@@ -117,6 +120,17 @@ def available() -> str | None:
 def model_name(settings: Settings) -> str:
     """The only model that the engine serves under `settings`."""
     return MODEL_NAME if settings.gguf is None else settings.gguf.stem
+
+
+def request_for(request: Request, settings: Settings) -> Request:
+    """`request` with the engine's model if it names none; the built-in model's answers have an end.
+
+    Small as it is, it repeats itself for as long as there is room: that took minutes.
+    """
+    request = request if request.model else replace(request, model=model_name(settings))
+    if request.model != MODEL_NAME or settings.gguf is not None or request.options.get("num_predict") is not None:
+        return request
+    return replace(request, options={**request.options, "num_predict": LONGEST_ANSWER})
 
 
 async def start(settings: Settings, progress: Callable[[Progress], None]) -> Endpoint:
