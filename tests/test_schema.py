@@ -544,6 +544,10 @@ def test_what_is_no_schema_is_refused_with_a_way_out(spec: Any, reason: str) -> 
 def test_hints_name_what_was_meant() -> None:
     for spec, hint in (
         ("year: itn", "Did you mean int?"),
+        ("kind: bug|question", "in quotes: 'bug' | 'question'."),
+        ("kind: bug | question | None", "in quotes: 'bug' | 'question' | None."),
+        ("kind: Literal[bug, question]", "in quotes: 'bug' | 'question'."),
+        ("year: itn | None", "Did you mean int?"),
         (Book("T", 1), "the class itself: Book"),
         (Plain, "@dataclass"),
     ):

@@ -22,7 +22,7 @@ from ..errors import SettingsError
 from .records import typed_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["parse_short"]
 
@@ -105,7 +105,7 @@ class _Reader:
             if value is None or isinstance(value, str | int | float):
                 return None if value is None else Literal[value]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            return Union[self.type(node.left), self.type(node.right)]  # noqa: UP007 -- `|` fails for Literal | None
+            return self._union(_operands(node))
         if isinstance(node, ast.Dict):
             return self._record(node.keys, node.values)
         if isinstance(node, ast.List) and len(node.elts) == 1:
@@ -114,14 +114,24 @@ class _Reader:
             return self._generic(node.value.id, node.slice)
         raise SettingsError(f"In the schema, {_cut(ast.unparse(node))} is not a type", hint=_EXAMPLE)
 
-    def _word(self, word: str) -> Any:
+    def _union(self, parts: Sequence[ast.expr]) -> Any:
+        known = {*_WORDS, *self._namespace}
+        words = [
+            repr(part.id) if isinstance(part, ast.Name) and part.id not in known else ast.unparse(part)
+            for part in parts
+        ]
+        quoted = f"Words to choose from stand in quotes: {' | '.join(words)}."
+        types = (self._word(part.id, quoted) if isinstance(part, ast.Name) else self.type(part) for part in parts)
+        return Union[tuple(types)]  # noqa: UP007 -- made from a list, and `|` fails for Literal | None
+
+    def _word(self, word: str, otherwise: str = _EXAMPLE) -> Any:
         if word in _WORDS:
             return _WORDS[word]
         if word in self._namespace:
             return self._namespace[word]
         near = difflib.get_close_matches(word, [*_WORDS, *self._namespace], n=1)
-        meant = f"Did you mean {near[0]}? " if near else ""
-        raise SettingsError(f"In the schema, {word!r} is not a type", hint=meant + _EXAMPLE)
+        hint = f"Did you mean {near[0]}? {_EXAMPLE}" if near else otherwise
+        raise SettingsError(f"In the schema, {word!r} is not a type", hint=hint)
 
     def _record(self, keys: list[ast.expr | None], values: list[ast.expr]) -> Any:
         fields: dict[str, Any] = {}
@@ -151,7 +161,7 @@ class _Reader:
         if word == "Optional" and len(parts) == 1:
             return Optional[self.type(parts[0])]  # noqa: UP045 -- `|` fails for Literal | None
         if word == "Literal":
-            return Union[tuple(self.type(part) for part in parts)]  # noqa: UP007 -- made from a list
+            return self._union(parts)
         if word in ("dict", "Dict") and len(parts) == 2:
             return dict[self.type(parts[0]), self.type(parts[1])]  # type: ignore[misc]
         if word == "set" and len(parts) == 1:
@@ -159,6 +169,13 @@ class _Reader:
         if word == "tuple":
             return tuple[tuple(self.type(part) for part in parts)]  # type: ignore[misc]
         raise SettingsError(f"In the schema, {word}[{ast.unparse(inner)}] is not a type", hint=_EXAMPLE)
+
+
+def _operands(node: ast.expr) -> list[ast.expr]:
+    """What stands between the `|` of an expression."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return [*_operands(node.left), *_operands(node.right)]
+    return [node]
 
 
 def _is_negative(node: ast.expr) -> bool:
