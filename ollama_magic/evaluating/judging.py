@@ -59,10 +59,12 @@ def judge(question: str, model: Any = None, *, name: str = "", **settings: Any) 
     """Let a model judge each answer by a question to which yes is a pass: `judge("Is it polite?", model="qwen3")`.
 
     `{column}` in the question is the row's value, as in `judge("Does it agree with this: {expected}?")`.
-    `model` as for `evaluate`; without one the default model judges. `settings` are for the judge alone; its
-    temperature is 0 unless they set another. Its reply is constrained by a schema; an unreadable reply is an error of
-    this check for that answer.
+    `model` as for `evaluate`; without one the default model judges. `settings` are for the judge alone; unless they set
+    others, its temperature is 0 and the kernel's limit on tokens does not apply to it. Its reply is constrained by a
+    schema; an unreadable reply is an error of this check for that answer.
     """
     if not isinstance(question, str) or not question.strip():
         raise SettingsError("a judge needs a question", hint='For instance judge("Is the answer polite?").')
-    return Judge(name or f"judge: {question.strip()[:40]}", question.strip(), model, settings)
+    question = question.strip()
+    short = question if len(question) <= 40 else question[:39].rstrip() + "…"
+    return Judge(name or f"judge: {short}", question, model, settings)

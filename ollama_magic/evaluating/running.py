@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..answering import Stopped
@@ -17,8 +19,9 @@ from .inputs import model_of, models_from, prompts_from
 from .judging import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from ..session import Session
     from ..settings import Settings
     from .checks import Check
     from .evaluation import Evaluation
@@ -125,11 +128,7 @@ def _to_ask(
     # As in a map: answers are cached unless the setting says otherwise.
     common = {**({"cache": "use"} if session.settings().is_default("cache") else {}), **settings}
     chosen = models_from(session, models, common)
-    judges = [
-        (each, model_of(session, each.model, _for_judge(each, common), "judge()").settings)
-        for each in wanted
-        if isinstance(each, Judge)
-    ]
+    judges = [(each, _for_judge(session, each, common)) for each in wanted if isinstance(each, Judge)]
     shape = None if schema is None else schema_for(schema)
     return Asked(session, chosen, texts, from_one("repeats", repeats), shape, limiter), judges
 
@@ -142,7 +141,10 @@ def _limiters(concurrency: int | None) -> Callable[[], Limiter]:
     return lambda: Limiter(at_once, adapt=False)
 
 
-def _for_judge(judge: Judge, common: Mapping[str, Any]) -> dict[str, Any]:
+def _for_judge(session: Session, judge: Judge, common: Mapping[str, Any]) -> Settings:
     """The judge's settings: the models' on where to ask and what to cache, but not others, such as a system prompt."""
     where = {name: value for name, value in common.items() if name in _WHERE}
-    return {"temperature": 0, "system": "", **where, **judge.settings}
+    found = model_of(session, judge.model, {"temperature": 0, "system": "", **where, **judge.settings}, "judge()")
+    own = {*judge.settings, *(judge.model if isinstance(judge.model, Mapping) else ())}
+    # What is set for all answers of the kernel is not for a verdict, which is none when it is cut off.
+    return found.settings if own & {"max_tokens", "num_predict"} else replace(found.settings, max_tokens=None)

@@ -153,9 +153,11 @@ def test_every_check_has_a_name_of_its_own() -> None:
         return True
 
     given = [short, short, "Paris", re.compile("a+"), Town, judge("Is it polite?"), lambda a: True, equals("x" * 99)]
+    given.append(judge("Does it say the same as {expected}, in other words?"))
     assert [check.name for check in checks_of(given)] == [
         *("short", "short (2)", "contains Paris", "/a+/", "parses Town", "judge: Is it polite?", "function"),
         "equals " + "x" * 39 + "…",
+        "judge: Does it say the same as {expected}, in…",
     ]
     assert [check.name for check in checks_of({"brief": short, "polite": judge("Is it?")})] == ["brief", "polite"]
     assert [check.name for check in checks_of(short)] == ["short"]

@@ -158,6 +158,14 @@ def test_a_judge_says_yes_or_no_when_all_have_answered(ruled: RuledOllama) -> No
     assert "Does it name a town?" in body["messages"][0]["content"]
 
 
+def test_the_longest_answer_of_the_models_does_not_cut_off_a_verdict(ruled: RuledOllama) -> None:
+    ruled.rule = lambda prompt: '{"reason": "ok", "verdict": "yes"}' if "You judge" in prompt else knows(prompt)
+    ollama_magic.connect(max_tokens=40)
+    run(ROWS[:1], checks=[judge("Polite?"), judge("Short?", max_tokens=99), judge("Clear?", num_predict=98)])
+    asked = [request.json for request in ruled.recorded if request.method == "POST"]
+    assert [body.get("max_tokens") for body in asked] == [40, None, 99, 98]
+
+
 def test_a_judge_is_told_what_is_expected(ruled: RuledOllama) -> None:
     def rule(prompt: str) -> str:
         if "You judge" not in prompt:
