@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CUT_OFF",
+    "READING",
     "Answer",
     "Done",
     "Event",
@@ -228,6 +229,8 @@ class Done:
     stats: Stats = field(default_factory=Stats)
 
 
+READING: Final = "reading prompt"
+"""The phase in which the server has the request and the model, and nothing has come yet."""
 CUT_OFF: Final = "cut off: the limit on tokens was reached (--max-tokens, or the model's context)"
 """The message for an answer with finish reason "length"."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .events import Progress
+from .events import READING, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -107,7 +107,7 @@ class Phases:
     def sent(self) -> None:
         """The request was sent."""
         self._out = True
-        self._say(Progress("reading prompt"))
+        self._say(Progress(READING))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(POLL_S, self._begin)
 
@@ -140,5 +140,5 @@ class Phases:
             if loaded is None:
                 return
             if self._out:
-                self._say(Progress("reading prompt" if loaded else "loading model"))
+                self._say(Progress(READING if loaded else "loading model"))
             await asyncio.sleep(POLL_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ollama_magic.events import CUT_OFF
+from ollama_magic.events import CUT_OFF, READING
 from ollama_magic.render.text import one_line
 from ollama_magic.render.tokens import surety
 from ollama_magic.units import counted
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["count_words", "footer_line", "included_line", "marks", "megabytes", "progress_line", "rate_line", "seconds"]
 
+_MAYBE_QUEUED_S: Final = 10.0
+"""After so long others may be asking the server too: it does not say whether it has begun."""
 _SURFACES: Final = {"openai": "/v1", "native": "/api"}
 _REASONS: Final = {
     "stop": "complete",
@@ -71,6 +73,8 @@ def progress_line(progress: Progress, waited: float) -> str:
             share = min(100, 100 * progress.done // progress.total)
             return f"{phase}… {megabytes(progress.done)} of {megabytes(progress.total)} MB ({share}%)"
         return f"{phase}… {megabytes(progress.done)} MB"
+    if phase == READING and waited >= _MAYBE_QUEUED_S:
+        phase += ", or waiting its turn"
     if waited < 1:
         return f"{phase}…"
     return f"{phase}… {waited:.0f} s" if waited < 120 else f"{phase}… {seconds(waited)}"

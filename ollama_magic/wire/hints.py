@@ -50,7 +50,7 @@ def hint_for(
         return f"The allowance is used up: waiting a moment does not help. Use another model or a local one.{where}"
     if kind is Busy:
         wait = f"in {retry_after:.0f} s" if retry_after else "in a moment"
-        return f"Try again {wait}, with fewer requests at a time."
+        return f"Try again {wait}: it may be busy for others. A map asks fewer at once with `concurrency=1`."
     if kind is PromptTooLong:
         longer = "Use another model" if mode == "embedded" else "Give the model a longer context with `--num-ctx N`"
         return f"{longer}, or shorten the prompt or the conversation."

@@ -50,6 +50,8 @@ def test_a_complete_answer_has_no_marks() -> None:
     [
         (Progress("connecting"), 0.2, "connecting…"),
         (Progress("loading model"), 12.4, "loading model… 12 s"),
+        (Progress("reading prompt"), 7.9, "reading prompt… 8 s"),
+        (Progress("reading prompt"), 12.4, "reading prompt, or waiting its turn… 12 s"),
         (Progress("pulling", 1_500_000), 3, "pulling… 1.5 MB"),
         (Progress("pulling", 50_000_000, 100_000_000), 3, "pulling… 50 of 100 MB (50%)"),
         (Progress("pulling", 5, 0), 3, "pulling… 0.0 MB"),
