@@ -400,6 +400,21 @@ def test_servers_that_are_all_idle_are_asked_by_turns() -> None:
     assert [asked.count(name) for name in "abc"] == [30, 30, 30]
 
 
+def test_servers_that_only_refuse_are_waited_for() -> None:
+    hosts = Hosts(["a", "b"])
+    assert not hosts.waited_for
+    hosts.begin(Limiter())
+    a, b = hosts.places
+    for place in (a, a, b, b):
+        assert not hosts.waited_for
+        place.ends(0.0, place.begins(0.0), refused=True)
+    assert hosts.waited_for
+    b.works(1.0, 1.0)
+    assert not hosts.waited_for
+    b.leave("no model")
+    assert hosts.waited_for
+
+
 def test_work_that_failed_goes_to_another_server() -> None:
     for error in (Unreachable("down"), ModelNotFound("none", status=404), Busy("busy", status=503)):
         (outcome,) = run(["x"], work := Failing(error), hosts=Hosts(["a", "b"]))

@@ -106,7 +106,7 @@ class Server:
     @property
     def waits_for(self) -> str:
         """Its name while it does not answer and is waited for; else ""."""
-        return self.name if self.hosts.aside else ""
+        return self.name if self.hosts.waited_for else ""
 
 
 async def all_answers(asked: Asked, server: Server) -> AsyncGenerator[Answered, None]:

@@ -20,6 +20,8 @@ __all__ = ["Hosts", "Place"]
 
 _FIRST_ASIDE_S: Final = 1.0
 _LONGEST_ASIDE_S: Final = 60.0
+_REFUSES: Final = 2
+"""So many refusals without an answer between them: one may be chance."""
 _RECENT: Final = 16
 """About how many of the latest answers a server's mean time is taken over."""
 _MUCH_LONGER: Final = 2.0
@@ -49,6 +51,8 @@ class Place:
         """How many of them were answered."""
         self.usual_s = 0.0
         """Seconds from a request to its answer: a running mean of the latest ones."""
+        self.refusals = 0
+        """How many requests it has refused since it last answered."""
         self._strikes = 0
         # Seconds of its past busy periods, and the start of the current one.
         self._busy_s = self._busy_since = 0.0
@@ -63,6 +67,7 @@ class Place:
     def ends(self, now: float, entered: float, *, refused: bool) -> None:
         """Record the end of a request, whatever its result."""
         self.limiter.ended(entered, refused=refused)
+        self.refusals += refused
         if not self.limiter.busy:
             self._busy_s += now - self._busy_since
 
@@ -77,7 +82,7 @@ class Place:
         self.answered_at = now
         self.answers += 1
         self.usual_s += (seconds - self.usual_s) / min(self.answers, _RECENT)
-        self.failures = self._strikes = 0
+        self.failures = self.refusals = self._strikes = 0
 
     def rests(self, until: float) -> None:
         """Send it nothing before `until`, as it asked."""
@@ -164,6 +169,11 @@ class Hosts:
     def aside(self) -> dict[str, str]:
         """The servers that are set aside now, by name, with the reason for each."""
         return {place.name: place.problem for place in self.places if place.failures}
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether none of them answers: each is set aside, or refuses what it is asked."""
+        return bool(self.places) and all(place.failures or place.refusals >= _REFUSES for place in self.places)
 
     @property
     def limit(self) -> int:

@@ -203,8 +203,9 @@ class _Run:
         caller = 4 if self._source.build is None else 6  # the frame to blame: for an iterable, the one that reads it
         if self._engine.problem:
             warnings.warn(f"The answers were not kept. {self._engine.problem}", stacklevel=caller)
-        if not self._waits_for():
-            for host, problem in self._engine.hosts.aside.items():
+        aside = self._engine.hosts.aside
+        if len(aside) < len(self._prepared.plan.settings):
+            for host, problem in aside.items():
                 warnings.warn(
                     f"{host} was set aside, and the others were asked in its place: {problem}", stacklevel=caller
                 )
@@ -212,8 +213,7 @@ class _Run:
     def _waits_for(self) -> str:
         """The servers that do not answer, if none does; else ""."""
         settings = self._prepared.plan.settings
-        aside = {} if self._engine is None else self._engine.hosts.aside
-        if len(aside) < len(settings):
+        if self._engine is None or not self._engine.hosts.waited_for:
             return ""
         return ", ".join(name or (each.host.display if each.host else "the server") for name, each in settings.items())
 

@@ -621,6 +621,23 @@ def test_the_bar_of_an_iterable_begins_with_its_first_row(
 
 
 @pytest.mark.slow
+def test_the_bar_tells_that_it_waits_for_a_server_that_refuses(
+    ruled: RuledOllama, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    def rule(prompt: str) -> str | Script:
+        told.append(capfd.readouterr().err)
+        return prompt if "waiting for" in "".join(told) else busy()
+
+    ruled.rule = rule
+    found = mapped(ruled, ["a", "b"], "{item}", progress=True, concurrency=1)
+    assert [row["answer"] for row in found] == ["a", "b"]
+    assert f"waiting for {ruled.url}" in "".join(told)
+    assert "waiting for" not in capfd.readouterr().err.split("2/2")[-1]
+
+
+@pytest.mark.slow
 def test_the_bar_tells_that_it_waits_for_a_server(ruled: RuledOllama, capfd: pytest.CaptureFixture[str]) -> None:
     """While all are set aside, by name, and no longer than that."""
     shown: list[str] = []
