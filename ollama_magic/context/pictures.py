@@ -65,7 +65,7 @@ def describe_figure(figure: Any) -> Described:
     while (owner := getattr(figure, "figure", None)) is not None and owner is not figure:
         figure = owner
     if not hasattr(figure, "savefig"):
-        raise PromptError(f"This {type_name(figure)} is in no figure, so there is not a picture of it")
+        raise PromptError(f"This {type_name(figure)} is in no figure, so there is no picture of it")
     # An empty figure has one child, its background.
     if len(figure.get_children()) < 2:
         raise PromptError("The figure has nothing drawn in it", hint=_EMPTY_HINT)
