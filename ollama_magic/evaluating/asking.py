@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .judging import Judge
 
-__all__ = ["Answered", "Asked", "Judged", "Model", "Server", "Task", "all_answers", "all_verdicts", "told"]
+__all__ = ["Answered", "Asked", "Judged", "Model", "Server", "Task", "all_answers", "all_verdicts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +164,6 @@ async def _answers(
 def _is_of_all(error: Exception) -> bool:
     """Whether every prompt would fail in the same way: a missing model is asked only once."""
     return isinstance(error, Unreachable) or is_hopeless(error)
-
-
-def told(error: BaseException | None) -> str:
-    """An error in one line."""
-    if error is None:
-        return ""
-    said = error.message if isinstance(error, OllamaMagicError) else str(error)
-    return " ".join(f"{type(error).__name__}: {said}".split())
 
 
 # ---- one model -------------------------------------------------------------------------------------------------

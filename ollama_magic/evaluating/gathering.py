@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from .. import bridge
 from ..errors import OllamaMagicError
 from ..events import CUT_OFF
+from ..mapping.engine import told
 from ..render.bar import Bar
 from ..schema import SchemaMismatch
-from .asking import Answered, Asked, Judged, Server, Task, all_answers, all_verdicts, told
+from .asking import Answered, Asked, Judged, Server, Task, all_answers, all_verdicts
 from .checks import Check, Verdict
 from .evaluation import Evaluation
 from .trials import Trial

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .columns import Columns
 
-__all__ = ["Ask", "Engine", "Need", "Plan", "Told", "is_hopeless"]
+__all__ = ["Ask", "Engine", "Need", "Plan", "Told", "is_hopeless", "told"]
 
 CHUNK: Final = 256
 """Rows requested from the caller at a time."""
@@ -251,7 +251,8 @@ class Engine:
         rows = question.rows if question is not None else [ask.index]
         if outcome.value is None:
             self._open.pop(ask.key, None)
-            self._tell(rows, None, _told(error, asked=outcome.attempts > 0), error)
+            unasked = "" if outcome.attempts else "not asked, since every row would fail like this. "
+            self._tell(rows, None, unasked + told(error), error)
             return
         values, events = outcome.value
         self._tell(rows, values, _notices(events), None)
@@ -291,7 +292,9 @@ def _notices(events: Sequence[Timed]) -> str:
     return " ".join(found)
 
 
-def _told(error: Exception | None, *, asked: bool) -> str:
+def told(error: BaseException | None) -> str:
+    """The class and message of an error in one line; "" for none."""
+    if error is None:
+        return ""
     message = error.message if isinstance(error, OllamaMagicError) else str(error)
-    text = f"{type(error).__name__}: {' '.join(message.split())}"
-    return text if asked else f"not asked, since every row would fail like this. {text}"
+    return f"{type(error).__name__}: {' '.join(message.split())}"
